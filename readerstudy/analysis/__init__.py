@@ -1,0 +1,1 @@
+"""Reader-study statistics on plain arrays and data frames. Knows no Django."""

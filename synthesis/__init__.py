@@ -1,0 +1,1 @@
+"""Synthetic radiographs: phantoms, progressively grown GANs, and their measurement."""
