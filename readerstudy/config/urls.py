@@ -1,0 +1,26 @@
+"""Every address of the house."""
+
+from django.urls import include, path
+
+from readerstudy.config import health, pages
+from readerstudy.config.api import api
+
+urlpatterns = [
+    path("", pages.home, name="home"),
+    path("health/live", health.live, name="health-live"),
+    path("health/ready", health.ready, name="health-ready"),
+    path("api/", api.urls),
+    path("accounts/", include("allauth.urls")),
+    path("people/", include("readerstudy.accounts.urls")),
+    path("jobs/", include("readerstudy.jobs.urls")),
+    path("archive/", include("readerstudy.imaging.urls")),
+    path("studies/", include("readerstudy.studies.urls")),
+    path("read/", include("readerstudy.reading.urls")),
+    path("studies/", include("readerstudy.reports.urls")),
+    path("generators/", include("synthesis.urls")),
+]
+
+handler400 = "readerstudy.config.pages.bad_request"
+handler403 = "readerstudy.config.pages.forbidden"
+handler404 = "readerstudy.config.pages.not_found"
+handler500 = "readerstudy.config.pages.server_error"

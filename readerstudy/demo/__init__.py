@@ -1,0 +1,1 @@
+"""The demo's studies and its simulated readers."""

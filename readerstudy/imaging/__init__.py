@@ -1,0 +1,1 @@
+"""Scans: intake, de-identification, storage, blinded frames, blinding audit."""

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class ImagingConfig(AppConfig):
+    name = "readerstudy.imaging"
+    verbose_name = "Imaging"

@@ -1,0 +1,107 @@
+"""The scan archive."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+
+
+class Batch(models.Model):
+    """One import: where it came from, who asked, and what became of it."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    source = models.CharField(max_length=500)
+    job = models.OneToOneField(
+        "jobs.Job", null=True, on_delete=models.SET_NULL, related_name="batch"
+    )
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    options = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["-created_at"]
+        verbose_name_plural = "batches"
+
+    def __str__(self) -> str:
+        return self.source
+
+
+class Label(models.Model):
+    """A pathology or other word that scans are labelled with."""
+
+    name = models.CharField(max_length=100, unique=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Scan(models.Model):
+    """One single-frame radiograph. Pixels lie in the storage as lossless 16-bit, MONOCHROME2."""
+
+    class Origin(models.TextChoices):
+        ACQUIRED = "acquired"
+        GENERATED = "generated"
+
+    class View(models.TextChoices):
+        PA = "PA"
+        AP = "AP"
+        UNKNOWN = "", "unknown"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    origin = models.CharField(max_length=16, choices=Origin.choices)
+    batch = models.ForeignKey(Batch, null=True, on_delete=models.SET_NULL, related_name="scans")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    # Pixels: rows x columns uint16, 0 .. 2**bits - 1, higher is brighter on screen.
+    pixels_key = models.CharField(max_length=200)
+    thumbnail_key = models.CharField(max_length=200, blank=True)
+    pixel_hash = models.CharField(max_length=64, unique=True)
+    perceptual_hash = models.CharField(max_length=16, blank=True, db_index=True)
+    rows = models.PositiveIntegerField()
+    columns = models.PositiveIntegerField()
+    bits = models.PositiveSmallIntegerField()
+    window_centre = models.FloatField(null=True)
+    window_width = models.FloatField(null=True)
+    spacing_mm = models.FloatField(null=True, help_text="Millimetres a pixel, where known.")
+    source_format = models.CharField(max_length=32)
+
+    # What is kept about the patient and the picture.
+    source_name = models.CharField(max_length=300, blank=True)
+    patient_key = models.CharField(max_length=64, blank=True, db_index=True)
+    sex = models.CharField(max_length=1, blank=True)
+    age_years = models.PositiveSmallIntegerField(null=True)
+    view = models.CharField(max_length=2, choices=View.choices, blank=True)
+    labels = models.ManyToManyField(Label, related_name="scans", blank=True)
+    split = models.CharField(max_length=16, blank=True)
+    metadata = models.JSONField(default=dict)
+    header = models.JSONField(default=dict)
+    deidentification = models.JSONField(default=dict)
+
+    # Provenance of generated scans. The generator is named by its digest: the archive does not
+    # know the software that made it.
+    generator_name = models.CharField(max_length=100, blank=True)
+    generator_digest = models.CharField(max_length=64, blank=True, db_index=True)
+    provenance = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(fields=["origin", "view"]),
+            models.Index(fields=["created_at", "id"]),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(rows__gt=0, columns__gt=0, bits__gte=1, bits__lte=16),
+                name="scan_has_pixels",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.origin} scan {str(self.public_id)[:8]}"

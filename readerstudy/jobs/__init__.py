@@ -1,0 +1,1 @@
+"""Long work: a row that tells the truth, a message that nudges a worker."""

@@ -1,0 +1,5 @@
+"""The reading room's interface."""
+
+from ninja import Router
+
+router = Router(tags=["reading"])

@@ -1,0 +1,1 @@
+"""Judgment table, exports and the statistical report."""

@@ -1,0 +1,1 @@
+"""Protocol, people in a study, cases, design and randomisation, locking."""
