@@ -1,0 +1,2 @@
+declare module "bootstrap/js/dist/collapse";
+declare module "bootstrap/js/dist/dropdown";
