@@ -7,6 +7,7 @@ os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "x" * 40)
 os.environ["DATA_DIR"] = os.environ.get("TEST_DATA_DIR") or tempfile.mkdtemp(
     prefix="readerstudy-test-"
 )
+os.environ["STATIC_ROOT"] = tempfile.mkdtemp(prefix="readerstudy-static-")
 os.environ["DEBUG"] = "0"
 os.environ["DEMO"] = "0"
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+
+
+def data_directory(value: str) -> Path:
+    """The folder of everything that is kept, made where it is missing.
+
+    Raises ``ImproperlyConfigured`` when it cannot be made or written to.
+    """
+    path = Path(value).expanduser().resolve()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"DATA_DIR is {value!r}: the folder cannot be made ({error.strerror}). "
+            "Name a folder that this user may write to."
+        ) from None
+    if not os.access(path, os.W_OK):
+        raise ImproperlyConfigured(
+            f"DATA_DIR is {value!r}: this user may not write there. Name another folder."
+        )
+    return path
 
 
 def demo_secret(data_dir: Path) -> str:

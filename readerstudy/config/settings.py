@@ -18,8 +18,7 @@ env.read_env(BASE_DIR / ".env")
 
 # -- Where things are -----------------------------------------------------------------------------
 
-DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "data"))).expanduser().resolve()
-DATA_DIR.mkdir(parents=True, exist_ok=True)
+DATA_DIR = environment.data_directory(env.str("DATA_DIR", default=str(BASE_DIR / "data")))
 
 # The demo is a full instance with drawn secrets and printed passwords. Never for real readers.
 DEMO = env.bool("DEMO", default=False)
@@ -73,6 +72,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "readerstudy.config.middleware.PrivateByDefaultMiddleware",
 ]

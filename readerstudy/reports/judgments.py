@@ -91,9 +91,7 @@ def rows(study: Study) -> Iterator[dict[str, Any]]:
         presentation = reading.presentation
         case, session = presentation.case, presentation.session
         scan = case.scan
-        shown = [
-            alternative.case for alternative in presentation.alternative_set.all()
-        ]
+        shown = [alternative.case for alternative in presentation.alternative_set.all()]
         yield {
             "reader": session.reader.code,
             "case": case_code(case.number),
@@ -108,9 +106,7 @@ def rows(study: Study) -> Iterator[dict[str, Any]]:
             "session": session.number,
             "position": presentation.position,
             "presentation": str(presentation.public_id),
-            "repeat_of": (
-                str(presentation.repeat_of.public_id) if presentation.repeat_of else ""
-            ),
+            "repeat_of": (str(presentation.repeat_of.public_id) if presentation.repeat_of else ""),
             "judgment": reading.judgment,
             "correct": _correct(reading, scan, shown),
             "confidence": reading.confidence,

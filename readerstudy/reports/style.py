@@ -44,7 +44,9 @@ _SETTINGS: dict[str, Any] = {
 
 
 @contextmanager
-def figure(width: float = 7.2, height: float = 4.0, **subplots: Any) -> Iterator[tuple[Figure, Any]]:
+def figure(
+    width: float = 7.2, height: float = 4.0, **subplots: Any
+) -> Iterator[tuple[Figure, Any]]:
     """A figure in the house's style, closed when done. Inches; 7.2 fits an A4 page's text width."""
     with plt.rc_context(_SETTINGS):
         drawn, axes = plt.subplots(figsize=(width, height), layout="constrained", **subplots)
