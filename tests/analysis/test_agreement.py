@@ -1,0 +1,418 @@
+"""Agreement coefficients against published numbers and R, and at the edges."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from readerstudy.analysis.agreement import (
+    agreement,
+    agreement_coefficients,
+    cohen_from_ratings,
+    cohen_kappa,
+    fleiss_kappa,
+    icc,
+    intra_reader,
+    krippendorff_alpha,
+    limits_of_agreement,
+    limits_with_the_mean,
+    paradox,
+    ratings_from_counts,
+    ratings_matrix,
+    repeatability,
+    scott_pi,
+)
+
+N = np.nan
+# Gwet, Handbook of Inter-Rater Reliability, 4th ed. (2014) p. 120 = irrCAC's cac.raw4raters; also
+# Krippendorff's own example of 4 observers and 12 units ("Computing Krippendorff's
+# Alpha-Reliability", 2011).
+FOUR_RATERS = np.array(
+    [
+        [1, 2, 3, 3, 2, 1, 4, 1, 2, N, N, N],
+        [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, N, N],
+        [N, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, 3],
+        [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, N],
+    ]
+).T
+# irrCAC's raw_gender (no missing) and cont3x3abstractors.
+GENDER = np.array(
+    [list("aaaaabbbcaaaaab"), list("aaaababccaaaaba"), list("abbcaabbcabbcaa"),
+     list("ccccaabbcccccaa")]
+).T  # fmt: skip
+ABSTRACTORS = [[13, 0, 0], [0, 20, 7], [0, 4, 56]]
+DIAGNOSES_4X4 = [[40, 4, 4, 17], [6, 25, 2, 13], [4, 1, 21, 12], [15, 5, 9, 45]]
+# Fleiss 1971, table 1: 30 patients, 6 psychiatrists, 5 diagnoses.
+FLEISS_1971 = np.array(
+    [[0,0,0,6,0],[0,3,0,0,3],[0,1,4,0,1],[0,0,0,0,6],[0,3,0,3,0],[2,0,4,0,0],[0,0,4,0,2],
+     [2,0,3,1,0],[2,0,0,4,0],[0,0,0,0,6],[1,0,0,5,0],[1,1,0,4,0],[0,3,3,0,0],[1,0,0,5,0],
+     [0,2,0,3,1],[0,0,5,0,1],[3,0,0,1,2],[5,1,0,0,0],[0,2,0,4,0],[1,0,2,0,3],[0,0,0,0,6],
+     [0,1,0,5,0],[0,2,0,1,3],[2,0,0,4,0],[1,0,0,4,1],[0,5,0,1,0],[4,0,0,0,2],[0,2,0,4,0],
+     [1,0,5,0,0],[0,0,0,0,6]]
+)  # fmt: skip
+# Shrout and Fleiss 1979, table 2.
+SHROUT_FLEISS = [
+    [9, 2, 5, 8],
+    [6, 1, 3, 2],
+    [8, 4, 6, 8],
+    [7, 1, 2, 6],
+    [10, 5, 6, 9],
+    [6, 2, 4, 7],
+]
+
+
+@pytest.mark.parametrize(
+    ("coefficient", "value", "error", "p"),
+    # Printed by irrCAC's README for cac.raw4raters (pa.coeff.raw, gwet.ac1.raw, ...).
+    [
+        ("percent", 0.8181818, 0.12561, 4.345373e-05),
+        ("gwet", 0.77544, 0.14295, 0.000208721),
+        ("fleiss", 0.76117, 0.15302, 0.000419173),
+        ("krippendorff", 0.74342, 0.14557, 0.0004594257),
+        ("conger", 0.76282, 0.14917, 0.0003367066),
+        ("brennan_prediger", 0.77273, 0.14472, 0.0002375609),
+    ],
+)
+def test_every_coefficient_equals_irrcac_with_missing_ratings(coefficient, value, error, p):
+    found = agreement_coefficients(ratings_matrix(FOUR_RATERS))[coefficient]
+    assert found.estimate == pytest.approx(value, abs=6e-6)
+    assert found.standard_error == pytest.approx(error, abs=6e-6)
+    assert found.p_value == pytest.approx(p, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("weights", "coefficient", "value", "error", "lower"),
+    # irrCAC for Python, test/unit/irrCAC/raw: values checked there against the R package.
+    [
+        ("quadratic", "gwet", 0.914, 0.104, 0.685), ("linear", "gwet", 0.859, 0.117, 0.600),
+        ("ordinal", "gwet", 0.899, 0.107, 0.664), ("radical", "gwet", 0.820, 0.128, 0.537),
+        ("ratio", "gwet", 0.857, 0.122, 0.589), ("circular", "gwet", 0.830, 0.133, 0.538),
+        ("bipolar", "gwet", 0.900, 0.106, 0.667),
+        ("quadratic", "krippendorff", 0.849, 0.129, 0.561),
+        ("linear", "krippendorff", 0.800, 0.135, 0.499),
+        ("ordinal", "krippendorff", 0.834, 0.131, 0.542),
+        ("radical", "krippendorff", 0.772, 0.140, 0.461),
+        ("ratio", "krippendorff", 0.797, 0.140, 0.484),
+        ("circular", "krippendorff", 0.790, 0.141, 0.476),
+        ("bipolar", "krippendorff", 0.835, 0.128, 0.549),
+        ("quadratic", "conger", 0.858, 0.144, 0.541), ("linear", "conger", 0.814, 0.145, 0.494),
+        ("ordinal", "conger", 0.844, 0.144, 0.526), ("radical", "conger", 0.788, 0.146, 0.466),
+        ("ratio", "conger", 0.812, 0.149, 0.485), ("circular", "conger", 0.805, 0.147, 0.481),
+        ("bipolar", "conger", 0.845, 0.142, 0.532),
+    ],
+)  # fmt: skip
+def test_every_weighting_equals_irrcac(weights, coefficient, value, error, lower):
+    found = agreement_coefficients(ratings_matrix(FOUR_RATERS), weights=weights)[coefficient]
+    assert found.estimate == pytest.approx(value, abs=5.1e-4)
+    assert found.standard_error == pytest.approx(error, abs=5.1e-4)
+    assert found.lower == pytest.approx(lower, abs=6e-4)
+    assert found.upper == 1.0
+
+
+def test_labels_without_numbers_equal_irrcac():
+    # irrCAC for Python, test_gwet_raw_gender, test_krippendorff_kappa_raw_gender, test_conger.
+    found = agreement_coefficients(ratings_matrix(GENDER))
+    for name, value, error, p in [
+        ("gwet", 0.208, 0.091, 0.03776),
+        ("krippendorff", 0.143, 0.141, 0.32472),
+        ("conger", 0.166, 0.121, 0.19309),
+    ]:
+        assert found[name].estimate == pytest.approx(value, abs=5.1e-4)
+        assert found[name].standard_error == pytest.approx(error, abs=5.1e-4)
+        assert found[name].p_value == pytest.approx(p, abs=6e-6)
+
+
+def test_custom_asymmetric_weights_equal_irrcac():
+    # irrCAC for Python, test_conger_kappa_raw4raters_custom_weights.
+    weights = [[1, .75, .5, .25, 0], [0, 1, .75, .5, .25], [.25, 0, 1, .75, .5],
+               [.5, .25, 0, 1, .75], [.75, .5, .25, 0, 1]]  # fmt: skip
+    found = agreement_coefficients(
+        ratings_matrix(FOUR_RATERS), coefficients=["conger"], weights=weights
+    )["conger"]
+    assert (found.estimate, found.standard_error) == (
+        pytest.approx(0.763, abs=5e-4),
+        pytest.approx(0.149, abs=5e-4),
+    )
+
+
+def test_counts_by_subject_equal_irrcac_distributions():
+    # irrCAC README, distrib.6raters (the first 15 patients of Fleiss 1971).
+    found = agreement_coefficients(
+        ratings_from_counts(FLEISS_1971[:15]),
+        coefficients=["gwet", "fleiss", "brennan_prediger", "krippendorff"],
+    )
+    assert found["gwet"].estimate == pytest.approx(0.4448007, abs=1e-7)
+    assert found["gwet"].standard_error == pytest.approx(0.08418757, abs=1e-8)
+    assert found["fleiss"].estimate == pytest.approx(0.4139265, abs=1e-7)
+    assert found["fleiss"].standard_error == pytest.approx(0.08119291, abs=1e-8)
+    assert found["brennan_prediger"].standard_error == pytest.approx(0.08312142, abs=1e-8)
+    assert found["krippendorff"].estimate == pytest.approx(0.4204384, abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("metric", "alpha"),
+    # Krippendorff 2011, section C-E: nominal .743, ordinal .815, interval .849, ratio .797.
+    [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849), ("ratio", 0.797)],
+)
+def test_krippendorff_equals_his_own_example(metric, alpha):
+    assert krippendorff_alpha(FOUR_RATERS, metric=metric).estimate == pytest.approx(alpha, abs=5e-4)
+
+
+@pytest.mark.parametrize("metric", ["nominal", "ordinal", "interval", "ratio"])
+def test_krippendorff_equals_the_python_package(metric):
+    import krippendorff
+
+    expected = krippendorff.alpha(FOUR_RATERS.T, level_of_measurement=metric)
+    assert krippendorff_alpha(FOUR_RATERS, metric=metric).estimate == pytest.approx(expected)
+
+
+def test_cohen_equals_irrcac_and_vcd():
+    # irrCAC README kappa2.table and vcd::Kappa: 0.7964094, ASE 0.05891072; vcd confint.
+    found = cohen_kappa(ABSTRACTORS)
+    assert found.estimate == pytest.approx(0.7964094, abs=1e-7)
+    assert found.standard_error == pytest.approx(0.05891072, abs=1e-8)
+    assert (found.lower, found.upper) == (
+        pytest.approx(0.6809465, abs=1e-7),
+        pytest.approx(0.9118723, abs=1e-7),
+    )
+    # irrCAC's scott2.table divides by n, the raw form by n - 1: 0.05905473 x sqrt(100 / 99).
+    scott = scott_pi(ABSTRACTORS)
+    assert scott.estimate == pytest.approx(0.7962397, abs=1e-7)
+    assert scott.standard_error * math.sqrt(0.99) == pytest.approx(0.05905473, abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("weights", "kappa", "error"),
+    # vcd::Kappa on irrCAC's cont4x4diagnosis (benchmarks/analysis_reference_two.R).
+    [
+        ("unweighted", 0.4315007759, 0.04596918156),
+        ("quadratic", 0.3831859441, 0.06579469581),
+        ("linear", 0.4068108740, 0.05338805071),
+    ],
+)
+def test_weighted_cohen_equals_vcd(weights, kappa, error):
+    found = cohen_kappa(DIAGNOSES_4X4, weights=weights)
+    assert found.estimate == pytest.approx(kappa, abs=1e-10)
+    assert found.standard_error == pytest.approx(error, abs=1e-10)
+
+
+def test_both_standard_errors_of_fleiss_cohen_everitt():
+    # Fleiss, Levin and Paik, Statistical Methods for Rates and Proportions, 3rd ed., section 18.1:
+    # kappa 0.68 (0.676), standard error 0.076 under no agreement, 0.087 for the interval.
+    found = cohen_kappa([[75, 1, 4], [5, 4, 1], [0, 0, 10]])
+    assert found.estimate == pytest.approx(0.676, abs=5e-4)
+    assert found.details["standard_error_under_null"] == pytest.approx(0.076, abs=5e-4)
+    assert found.details["standard_error_under_alternative"] == pytest.approx(0.087, abs=1e-3)
+
+
+def test_fleiss_equals_fleiss_1971_and_irr():
+    # kappa 0.430 (Fleiss 1971); z 17.7 and the categories' kappa and z as irr::kappam.fleiss
+    # documents them for its data set "diagnoses" (which is Fleiss' table).
+    overall, categories = fleiss_kappa(FLEISS_1971)
+    assert overall.estimate == pytest.approx(0.430, abs=5e-4)
+    assert overall.statistic == pytest.approx(17.652, abs=1e-3)
+    expected = [(0.245, 5.192), (0.245, 5.192), (0.520, 11.031), (0.471, 9.994), (0.566, 12.009)]
+    for found, (kappa, z) in zip(categories.values(), expected, strict=True):
+        assert found.estimate == pytest.approx(kappa, abs=6e-4)
+        assert found.statistic == pytest.approx(z, abs=1.1e-3)
+
+
+def test_icc_equals_shrout_and_fleiss_and_psych():
+    # Shrout and Fleiss 1979, table 4: .17 .29 .71 .44 .62 .91; bounds from psych::ICC.
+    found = icc(SHROUT_FLEISS)
+    expected = {
+        "ICC(1,1)": (0.16574177, -0.132932325, 0.72256006),
+        "ICC(2,1)": (0.28976378, 0.018786513, 0.76108437),
+        "ICC(3,1)": (0.71484071, 0.342464765, 0.94585826),
+        "ICC(1,k)": (0.44279713, -0.884442155, 0.91241542),
+        "ICC(2,k)": (0.62005055, 0.071136815, 0.92723204),
+        "ICC(3,k)": (0.90931554, 0.675674714, 0.98589168),
+    }
+    for form, (value, lower, upper) in expected.items():
+        assert found[form].estimate == pytest.approx(value, abs=1e-8)
+        assert found[form].lower == pytest.approx(lower, abs=1e-7)
+        assert found[form].upper == pytest.approx(upper, abs=1e-7)
+
+
+def test_limits_of_agreement_equal_bland_and_altman_1986():
+    # Lancet 1986, peak flow by two meters: mean -2.1, SD 38.8, limits (2 SD) -79.7 and 75.5.
+    large = [494,395,516,434,476,557,413,442,650,433,417,656,267,478,178,423,427]  # fmt: skip
+    mini = [512,430,520,428,500,600,364,380,658,445,432,626,260,477,259,350,451]  # fmt: skip
+    found = limits_of_agreement(large, mini, coverage=0.9544997361)
+    assert found["bias"].estimate == pytest.approx(-2.1, abs=0.05)
+    assert found["bias"].details["standard_deviation"] == pytest.approx(38.8, abs=0.05)
+    assert found["lower_limit"].estimate == pytest.approx(-79.7, abs=0.1)
+    assert found["upper_limit"].estimate == pytest.approx(75.5, abs=0.1)
+
+
+def test_limits_with_the_mean_have_the_sums_of_squares_of_christensen():
+    # Christensen et al. 2020: LOAM = 1.96 sqrt((SSB + SSE) / N); Shrout and Fleiss' table 3 has
+    # SS judges 97.46 and SS residual 15.29 on N = 24.
+    found = limits_with_the_mean(SHROUT_FLEISS)
+    assert found.estimate == pytest.approx(1.959964 * math.sqrt((97.46 + 15.29) / 24), abs=2e-3)
+
+
+def test_paradox_tables_of_feinstein_and_cicchetti():
+    # Feinstein and Cicchetti 1990: both agree on 85 %, kappa 0.70 and 0.32; Byrt et al. 1993:
+    # PABAK = 2 x 0.85 - 1.
+    even, uneven = paradox([[40, 9], [6, 45]]), paradox([[80, 10], [5, 5]])
+    assert even["kappa"].estimate == pytest.approx(0.70, abs=5e-3)
+    assert uneven["kappa"].estimate == pytest.approx(0.32, abs=5e-3)
+    assert even["pabak"].estimate == uneven["pabak"].estimate == pytest.approx(0.70)
+    assert uneven["prevalence_index"] == pytest.approx(0.75)
+    assert "dominates" in uneven["reading"]
+    assert "same" in even["reading"]
+
+
+def test_repeatability_is_that_of_one_way_analysis_of_variance():
+    # Shrout and Fleiss 1979, table 3: WMS 6.26.
+    found = repeatability(SHROUT_FLEISS)
+    assert found.details["within_subject_sd"] ** 2 == pytest.approx(6.26, abs=5e-3)
+
+
+def test_perfect_agreement_gives_no_zero_width_interval():
+    found = agreement_coefficients(ratings_matrix([["a", "a"], ["b", "b"], ["a", "a"]] * 5))
+    for estimate in found.values():
+        assert estimate.estimate == pytest.approx(1.0)
+        assert estimate.lower < 0.9
+        assert estimate.upper == 1.0
+        assert any("degenerate" in note for note in estimate.notes)
+    kappa = cohen_kappa([[5, 0], [0, 7]])
+    assert kappa.lower < 0.8
+    assert any("degenerate" in note for note in kappa.notes)
+
+
+def test_one_category_only_is_said_not_computed():
+    found = agreement_coefficients(ratings_matrix([["a", "a"], ["a", "a"]]))
+    assert math.isnan(found["conger"].estimate)
+    assert "only one category" in found["krippendorff"].notes[0]
+    assert found["percent"].estimate == 1.0
+    named = agreement_coefficients(ratings_matrix([["a", "a"]] * 9, categories=["a", "b"]))
+    assert named["gwet"].estimate == pytest.approx(1.0)
+    assert math.isnan(cohen_kappa([[9, 0], [0, 0]]).estimate)
+
+
+def test_labels_outside_the_categories_are_named():
+    with pytest.raises(ValueError, match=r"subject 1, rater 0: rating 'c'"):
+        ratings_matrix([["a", "b"], ["c", "a"]], categories=["a", "b"])
+
+
+def test_duplicate_readings_are_named_by_row():
+    table = pd.DataFrame(
+        {"reader": ["A", "A", "B"], "case": [1, 1, 1], "judgment": ["real", "real", "synthetic"]}
+    )
+    with pytest.raises(ValueError, match="rows 0, 1"):
+        agreement(table)
+
+
+def test_missing_columns_are_named():
+    with pytest.raises(ValueError, match="'judgment'"):
+        agreement(pd.DataFrame({"reader": [1], "case": [1]}))
+
+
+def test_subjects_without_ratings_are_left_out_with_a_note():
+    with_blank = np.vstack([FOUR_RATERS, [N, N, N, N]])
+    whole = agreement_coefficients(ratings_matrix(FOUR_RATERS))["gwet"]
+    found = agreement_coefficients(ratings_matrix(with_blank))["gwet"]
+    assert found.estimate == whole.estimate
+    assert any("without any rating" in note for note in found.notes)
+
+
+def test_intra_reader_counts_equal_repeats():
+    table = pd.DataFrame(
+        [("A", c, "real") for c in range(10)] + [("A", c, "real" if c else "synthetic")
+         for c in range(10)] + [("B", c, "synthetic" if c < 5 else "real") for c in range(10)] * 2,
+        columns=["reader", "case", "judgment"],
+    )  # fmt: skip
+    pooled, readers = intra_reader(table)
+    assert readers["A"]["percent"].estimate == 0.9
+    assert readers["B"]["percent"].estimate == 1.0
+    assert readers["B"]["percent"].lower == pytest.approx(0.025 ** (1 / 10))  # Clopper-Pearson
+    assert pooled.estimate == pytest.approx(0.95)
+    with pytest.raises(ValueError, match="more than twice"):
+        intra_reader(pd.concat([table, table]))
+
+
+matrices = st.integers(4, 12).flatmap(
+    lambda n: st.lists(
+        st.lists(st.sampled_from([1.0, 2.0, 3.0]), min_size=3, max_size=3), min_size=n, max_size=n
+    )
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(matrices, st.randoms())
+def test_order_of_subjects_and_raters_does_not_matter(rows, random):
+    x = np.array(rows)
+    shuffled = x[random.sample(range(len(x)), len(x))][:, random.sample(range(3), 3)]
+    before = agreement_coefficients(ratings_matrix(x, categories=[1.0, 2.0, 3.0]))
+    after = agreement_coefficients(ratings_matrix(shuffled, categories=[1.0, 2.0, 3.0]))
+    for name, estimate in before.items():
+        assert after[name].estimate == pytest.approx(estimate.estimate, nan_ok=True)
+        if estimate.standard_error:
+            assert after[name].standard_error == pytest.approx(estimate.standard_error)
+
+
+@settings(max_examples=40, deadline=None)
+@given(matrices)
+def test_swapping_labels_does_not_matter_without_weights(rows):
+    x = np.array(rows)
+    swapped = np.array([0.0, 3.0, 1.0, 2.0])[x.astype(int)]
+    before = agreement_coefficients(ratings_matrix(x, categories=[1.0, 2.0, 3.0]))
+    after = agreement_coefficients(ratings_matrix(swapped, categories=[1.0, 2.0, 3.0]))
+    for name, estimate in before.items():
+        assert after[name].estimate == pytest.approx(estimate.estimate, nan_ok=True)
+
+
+@settings(max_examples=40, deadline=None)
+@given(matrices, st.floats(0.1, 9), st.floats(-5, 5))
+def test_interval_alpha_and_icc_do_not_change_with_scale(rows, scale, shift):
+    x = np.array(rows)
+    before = krippendorff_alpha(x, metric="interval").estimate
+    after = krippendorff_alpha(scale * x + shift, metric="interval").estimate
+    assert after == pytest.approx(before, abs=1e-7, nan_ok=True)
+    one, two = icc(x)["ICC(2,1)"].estimate, icc(scale * x + shift)["ICC(2,1)"].estimate
+    assert two == pytest.approx(one, abs=1e-6, nan_ok=True)
+
+
+@settings(max_examples=40, deadline=None)
+@given(matrices)
+def test_two_raters_conger_is_cohen(rows):
+    x = np.array(rows)[:, :2]
+    cohen = cohen_from_ratings(list(x[:, 0]), list(x[:, 1])) if np.unique(x).size > 1 else None
+    conger = agreement_coefficients(ratings_matrix(x), coefficients=["conger"])["conger"]
+    if cohen is not None:
+        assert conger.estimate == pytest.approx(cohen.estimate, nan_ok=True)
+
+
+def _covered(simulations: int, n: int, seed: int) -> dict[str, float]:
+    """Share of intervals over the population value for three raters with a latent class."""
+    rng = np.random.default_rng(seed)
+
+    def draw(size):
+        latent = rng.random(size) < 0.6
+        wrong = rng.random((size, 3)) < 0.2
+        return (latent[:, None] ^ wrong).astype(float)
+
+    true = agreement_coefficients(ratings_matrix(draw(200_000)))
+    hits = dict.fromkeys(true, 0)
+    for _ in range(simulations):
+        for name, found in agreement_coefficients(ratings_matrix(draw(n))).items():
+            hits[name] += found.lower <= true[name].estimate <= found.upper
+    return {name: count / simulations for name, count in hits.items()}
+
+
+def test_intervals_cover_at_their_level():
+    for name, share in _covered(400, 60, seed=1).items():
+        # 95 % within three binomial standard errors of 400 simulations, and 1 % small-sample loss.
+        assert 0.907 <= share <= 0.983, name
+
+
+@pytest.mark.load
+def test_intervals_cover_at_their_level_closely():
+    for n in (30, 100, 300):
+        for name, share in _covered(4000, n, seed=n).items():
+            assert 0.93 <= share <= 0.965, (name, n, share)
