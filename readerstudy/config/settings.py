@@ -128,6 +128,7 @@ FILE_UPLOAD_TEMP_DIR = None
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://")
 if CELERY_BROKER_URL.startswith("filesystem"):
+    CELERY_BROKER_TRANSPORT = "readerstudy.jobs.mailbox:Transport"
     _mail = DATA_DIR / "broker"
     for _folder in ("messages", "control"):
         (_mail / _folder).mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Hand in long work, claim it, run it.
+"""Hand in long work, nudge workers, stop it, start it again.
 
 An app offers a kind of work by decorating a function in its ``tasks.py``::
 
@@ -7,49 +7,53 @@ An app offers a kind of work by decorating a function in its ``tasks.py``::
 
 and anyone starts it with ``submit("imaging.intake", title=..., parameters=..., by=user)``. The
 function must be idempotent: after a killed worker it is called again with the same parameters.
+How a worker claims and does a job is in :mod:`readerstudy.jobs.running`.
 """
 
 from __future__ import annotations
 
-import traceback
 import uuid
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import structlog
 from celery import current_app
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F, Q
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from readerstudy.jobs.models import Job
+from readerstudy.jobs.running import (
+    MOST_ATTEMPTS,
+    Cancelled,
+    HandedBack,
+    LeaseLost,
+    Running,
+    claim,
+    kind,
+    run,
+)
 
-LEASE = timedelta(seconds=60)
+__all__ = [
+    "MOST_ATTEMPTS",
+    "Cancelled",
+    "HandedBack",
+    "LeaseLost",
+    "Running",
+    "cancel",
+    "claim",
+    "kind",
+    "nudge",
+    "nudge_forgotten",
+    "retry",
+    "run",
+    "submit",
+]
+
 NUDGE_AGAIN = timedelta(seconds=20)
-MOST_ATTEMPTS = 5
+MOST_DOUBLINGS = 4  # 20 s, 40 s, ... then every 320 s
 
 log = structlog.get_logger(__name__)
-
-_kinds: dict[str, Callable[[Running], dict[str, Any] | None]] = {}
-
-
-class Cancelled(Exception):
-    """Raised inside a job whose owner asked to stop it."""
-
-
-class LeaseLost(Exception):
-    """Raised inside a job that another worker has taken over: stop, write nothing more."""
-
-
-def kind(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register the function that does jobs of this kind."""
-
-    def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        _kinds[name] = function
-        return function
-
-    return register
 
 
 def submit(
@@ -60,168 +64,120 @@ def submit(
     by: Any = None,
     total: int | None = None,
     queue: str = "celery",
+    public_id: uuid.UUID | None = None,
 ) -> Job:
-    """Write the job's row and, once the transaction is committed, nudge a worker."""
-    job = Job.objects.create(
-        kind=kind,
-        title=title,
-        parameters=parameters or {},
-        created_by=by,
-        total=total,
-        queue=queue,
-    )
+    """Write the job's row and, once the transaction is committed, nudge a worker.
+
+    With ``public_id`` (drawn when the form was shown) a form sent twice is one job: the second
+    submission returns the first one's row.
+    """
+    public_id = public_id or uuid.uuid4()
+    try:
+        with transaction.atomic():
+            job = Job.objects.create(
+                public_id=public_id,
+                kind=kind,
+                title=title[:200],
+                parameters=parameters or {},
+                created_by=by,
+                total=total,
+                queue=queue,
+            )
+    except IntegrityError:
+        standing = Job.objects.filter(public_id=public_id, kind=kind, created_by=by).first()
+        if standing is None:
+            raise
+        return standing
     transaction.on_commit(lambda: nudge(job))
     return job
 
 
 def nudge(job: Job) -> None:
     """Tell a worker to look at the job. A broker that is down is logged, not raised: the row
-    stays queued, and the next look at it nudges again."""
-    Job.objects.filter(pk=job.pk).update(nudged_at=timezone.now())
+    stays queued, and every worker looks for forgotten rows by itself."""
+    Job.objects.filter(pk=job.pk).update(nudged_at=Now(), nudges=F("nudges") + 1)
+    _send(job)
+
+
+def nudge_forgotten() -> int:
+    """Nudge again for every job that nobody works on. Returns how many.
+
+    Jobs that only wait for their turn are nudged ever more rarely, so that a queue behind a long
+    training does not fill the broker with messages.
+    """
+    forgotten = Job.objects.claimable().filter(_due())
+    count = 0
+    for job in forgotten:
+        # Several workers look at the same time: one of them finds the row still due.
+        mine = (
+            Job.objects.claimable()
+            .filter(_due(), pk=job.pk)
+            .update(nudged_at=Now(), nudges=F("nudges") + 1)
+        )
+        if mine:
+            _send(job)
+            count += 1
+    return count
+
+
+def _due() -> Q:
+    """Never nudged, or not since the pause that doubles with every nudge."""
+    due = Q(nudged_at__isnull=True) | Q(nudges=0)
+    for nudges in range(1, MOST_DOUBLINGS + 1):
+        due |= Q(nudges=nudges, nudged_at__lt=Now() - NUDGE_AGAIN * 2 ** (nudges - 1))
+    longest = NUDGE_AGAIN * 2**MOST_DOUBLINGS
+    return due | Q(nudges__gt=MOST_DOUBLINGS, nudged_at__lt=Now() - longest)
+
+
+def _send(job: Job) -> None:
+    if current_app.conf.task_always_eager:
+        # send_task knows nothing of eager mode. The kinds are registered by the tasks modules.
+        current_app.loader.import_default_modules()
+        run(str(job.public_id))
+        return
     try:
-        current_app.send_task("readerstudy.jobs.run", [str(job.public_id)], queue=job.queue)
+        current_app.send_task(
+            "readerstudy.jobs.run",
+            [str(job.public_id)],
+            queue=job.queue,
+            ignore_result=True,
+            retry_policy={"max_retries": 1, "interval_start": 0.1, "interval_max": 0.1},
+        )
     except Exception as error:
         log.warning("broker unreachable", job=str(job.public_id), error=str(error))
 
 
-def nudge_forgotten() -> int:
-    """Nudge again for every job that nobody works on. Returns how many."""
-    now = timezone.now()
-    forgotten = Job.objects.filter(
-        Q(state=Job.State.QUEUED) | Q(state=Job.State.RUNNING, lease_until__lt=now),
-        Q(nudged_at__isnull=True) | Q(nudged_at__lt=now - NUDGE_AGAIN),
-    )
-    count = 0
-    for job in forgotten:
-        nudge(job)
-        count += 1
-    return count
-
-
 def cancel(job: Job) -> None:
     """Stop the job: at once where nobody works on it, at its next report of progress otherwise."""
-    Job.objects.filter(pk=job.pk, state__in=Job.UNFINISHED).update(cancel_requested=True)
-    now = timezone.now()
-    Job.objects.filter(pk=job.pk, cancel_requested=True).filter(
-        Q(state=Job.State.QUEUED) | Q(state=Job.State.RUNNING, lease_until__lt=now)
-    ).update(state=Job.State.CANCELLED, finished_at=now, lease_token=None)
+    Job.objects.filter(pk=job.pk).unfinished().update(cancel_requested=True)
+    # A worker may claim it between the two statements: it then finds the request by itself.
+    Job.objects.claimable().filter(pk=job.pk, cancel_requested=True).update(
+        state=Job.State.CANCELLED,
+        message="Stopped on request.",
+        finished_at=Now(),
+        lease_token=None,
+        lease_until=None,
+    )
 
 
-def retry(job: Job) -> None:
-    """Queue a failed or cancelled job again; what it had finished it will not do twice."""
-    Job.objects.filter(pk=job.pk, state__in=[Job.State.FAILED, Job.State.CANCELLED]).update(
+def retry(job: Job) -> bool:
+    """Queue a failed or cancelled job again; what it had finished it will not do twice.
+
+    False where there is nothing to retry: it runs, waits or is done.
+    """
+    queued = Job.objects.filter(
+        pk=job.pk, state__in=[Job.State.FAILED, Job.State.CANCELLED]
+    ).update(
         state=Job.State.QUEUED,
         cancel_requested=False,
         attempts=0,
+        nudges=0,
         error="",
         message="",
         finished_at=None,
+        lease_token=None,
+        lease_until=None,
     )
-    transaction.on_commit(lambda: nudge(job))
-
-
-class Running:
-    """A claimed job, as its function sees it."""
-
-    def __init__(self, job: Job, token: uuid.UUID) -> None:
-        self.row = job
-        self._token = token
-        self.parameters: dict[str, Any] = job.parameters
-
-    def progress(
-        self, done: int, total: int | None = None, message: str | None = None, log: str = ""
-    ) -> None:
-        """Report how far the work is, and renew the lease.
-
-        Raises ``Cancelled`` when the owner asked to stop and ``LeaseLost`` when the lease ran out
-        and another worker took the job.
-        """
-        changes: dict[str, Any] = {"done": done, "lease_until": timezone.now() + LEASE}
-        if total is not None:
-            changes["total"] = total
-        if message is not None:
-            changes["message"] = message[:500]
-        if log:
-            self.row.log += log.rstrip("\n") + "\n"
-            changes["log"] = self.row.log
-        if not self._mine().update(**changes):
-            raise LeaseLost(f"job {self.row.public_id} was taken over by another worker")
-        if Job.objects.filter(pk=self.row.pk, cancel_requested=True).exists():
-            raise Cancelled
-
-    def _mine(self) -> Any:
-        return Job.objects.filter(pk=self.row.pk, lease_token=self._token, state=Job.State.RUNNING)
-
-
-def claim(public_id: str) -> Running | None:
-    """Take the job if it is nobody's. None: it is done, cancelled, or somebody works on it."""
-    token, now = uuid.uuid4(), timezone.now()
-    taken = (
-        Job.objects.filter(public_id=public_id)
-        .filter(Q(state=Job.State.QUEUED) | Q(state=Job.State.RUNNING, lease_until__lt=now))
-        .update(
-            state=Job.State.RUNNING,
-            lease_token=token,
-            lease_until=now + LEASE,
-            attempts=F("attempts") + 1,
-            started_at=now,
-        )
-    )
-    if not taken:
-        return None
-    return Running(Job.objects.get(public_id=public_id), token)
-
-
-def run(public_id: str) -> None:
-    """Claim the job and do it. The outcome is written to its row; nothing is raised."""
-    running = claim(public_id)
-    if running is None:
-        return
-    job = running.row
-    structlog.contextvars.bind_contextvars(job=str(job.public_id), kind=job.kind)
-    if job.attempts > MOST_ATTEMPTS:
-        _finish(running, Job.State.FAILED, error=f"Given up after {MOST_ATTEMPTS} attempts.")
-        return
-    try:
-        function = _kinds[job.kind]
-        running.progress(job.done)
-        result = function(running)
-    except Cancelled:
-        _finish(running, Job.State.CANCELLED, message="Stopped on request.")
-    except LeaseLost:
-        log.warning("lease lost")
-    except Exception as error:
-        log.exception("job failed")
-        reason = str(error) or type(error).__name__
-        if isinstance(error, KeyError) and job.kind not in _kinds:
-            reason = f"No worker here knows how to do {job.kind!r}."
-        _finish(running, Job.State.FAILED, error=reason, log_tail=traceback.format_exc())
-    else:
-        _finish(running, Job.State.DONE, result=result or {})
-    finally:
-        structlog.contextvars.unbind_contextvars("job", "kind")
-
-
-def _finish(
-    running: Running,
-    state: Job.State,
-    *,
-    result: dict[str, Any] | None = None,
-    error: str = "",
-    message: str | None = None,
-    log_tail: str = "",
-) -> None:
-    changes: dict[str, Any] = {
-        "state": state,
-        "finished_at": timezone.now(),
-        "lease_token": None,
-        "lease_until": None,
-        "error": error,
-    }
-    if result is not None:
-        changes["result"] = result
-    if message is not None:
-        changes["message"] = message
-    if log_tail:
-        changes["log"] = running.row.log + log_tail
-    running._mine().update(**changes)
+    if queued:
+        transaction.on_commit(lambda: nudge(job))
+    return bool(queued)
