@@ -1,0 +1,228 @@
+"""Laplace likelihood of a logistic model with crossed random intercepts, and its exact gradient.
+
+The model is the one of lme4's ``glmer(nAGQ = 1)``: logit P(y = 1) = x'beta + sum_f sigma_f
+u_f[level], u standard normal. Readers, cases and reader-by-condition terms are crossed, so the
+Hessian in u is not block diagonal; but within the factor with the most levels (cases) it is, and
+eliminating that factor leaves a dense matrix as small as the other factors together. One
+evaluation costs O(rows + q_small^2 * q_large): no sparse Cholesky is needed.
+
+The gradient in (beta, sigma) includes the dependence of the mode and of the log-determinant on
+the parameters (implicit differentiation), so a quasi-Newton search needs some fifteen evaluations
+where lme4's derivative-free search needs hundreds. Bates et al. 2015, J. Statistical Software
+67(1), section 3, and Breslow & Clayton 1993, JASA 88, 9-25, equation (3), give the criterion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg, special
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+MODE_STEPS = 100
+MODE_TOLERANCE = 1e-11
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """The factorised Hessian I + Lambda Z'WZ Lambda at one point."""
+
+    d: Floats  # (q_large,), diagonal block of the eliminated factor
+    b: Floats  # (q_small, q_large), cross block divided by d
+    s: Floats  # (q_small, q_small), Cholesky factor of the Schur complement, lower
+    log_determinant: float
+
+
+class CrossedLaplace:
+    """The criterion for given data: ``successes`` of ``trials`` on each row.
+
+    ``design`` is (rows, p); ``factors`` are integer level codes, each (rows,), at least one.
+    """
+
+    def __init__(
+        self,
+        successes: Floats,
+        trials: Floats,
+        design: Floats,
+        factors: Sequence[Ints],
+        offset: Floats | None = None,
+    ) -> None:
+        self.y = successes
+        self.m = trials
+        self.x = design
+        self.offset = np.zeros(len(successes)) if offset is None else offset
+        self.levels = [int(codes.max()) + 1 for codes in factors]
+        self.factors = list(factors)
+        self.large = int(np.argmax(self.levels))
+        self.small = [f for f in range(len(factors)) if f != self.large]
+        # Offsets of the small factors in their common block.
+        starts = np.concatenate([[0], np.cumsum([self.levels[f] for f in self.small])])
+        self.start = {f: int(starts[k]) for k, f in enumerate(self.small)}
+        self.q_small = int(starts[-1])
+        self.q_large = self.levels[self.large]
+        self._mode: list[Floats] = [np.zeros(q) for q in self.levels]
+
+    def evaluate(self, beta: Floats, sigma: Floats) -> tuple[float, Floats]:
+        """(log-likelihood, its gradient in (beta, sigma)); binomial coefficients left out."""
+        fixed = self.x @ beta + self.offset
+        u, eta, curvature = self._find_mode(fixed, sigma)
+        mu = special.expit(eta)
+        g = self.y - self.m * mu
+        w = self.m * mu * (1 - mu)
+        value = self._conditional(eta, u) - 0.5 * curvature.log_determinant
+        k = self._leverage_terms(curvature, sigma)
+        h = sum((sigma[f] * k[f] for f in range(len(k))), np.zeros_like(eta))
+        t = h * w * (1 - 2 * mu)
+        q = self._solve(curvature, self._scatter(t, sigma))
+        pull = self._gather(q, sigma)
+        d_beta = self.x.T @ (g - 0.5 * (t - w * pull))
+        d_sigma = np.empty(len(sigma))
+        for f, codes in enumerate(self.factors):
+            u_rows, q_rows = u[f][codes], q[f][codes]
+            explicit = g @ u_rows
+            determinant = t @ u_rows + g @ q_rows - (w * pull) @ u_rows + 2 * (w @ k[f])
+            d_sigma[f] = explicit - 0.5 * determinant
+        return value, np.concatenate([d_beta, d_sigma])
+
+    def modes(self, beta: Floats, sigma: Floats) -> list[Floats]:
+        """Conditional modes sigma_f * u_f of the random effects, one array a factor."""
+        u, _, _ = self._find_mode(self.x @ beta + self.offset, sigma)
+        return [sigma[f] * u[f] for f in range(len(u))]
+
+    def fixed_information(self, beta: Floats, sigma: Floats) -> Floats:
+        """Information on beta with the variance components held, (p, p): lme4's RX'RX."""
+        fixed = self.x @ beta + self.offset
+        _, eta, curvature = self._find_mode(fixed, sigma)
+        mu = special.expit(eta)
+        w = self.m * mu * (1 - mu)
+        information = self.x.T @ (w[:, None] * self.x)
+        for j in range(self.x.shape[1]):
+            column = self._solve(curvature, self._scatter(w * self.x[:, j], sigma))
+            information[:, j] -= self.x.T @ (w * self._gather(column, sigma))
+        return information
+
+    def _find_mode(self, fixed: Floats, sigma: Floats) -> tuple[list[Floats], Floats, Curvature]:
+        """Penalised iteratively reweighted least squares with step halving, from the last mode."""
+        u = self._mode
+        eta = fixed + self._gather(u, sigma)
+        value = self._conditional(eta, u)
+        restarted = False
+        for _ in range(MODE_STEPS):
+            mu = special.expit(eta)
+            gradient = self._scatter(self.y - self.m * mu, sigma)
+            gradient = [gradient[f] - u[f] for f in range(len(u))]
+            curvature = self._factorise(self.m * mu * (1 - mu), sigma)
+            step = self._solve(curvature, gradient)
+            decrement = sum(float(a @ b) for a, b in zip(step, gradient, strict=True))
+            if decrement < MODE_TOLERANCE:
+                break
+            scale = 1.0
+            while True:
+                trial = [u[f] + scale * step[f] for f in range(len(u))]
+                trial_eta = fixed + self._gather(trial, sigma)
+                trial_value = self._conditional(trial_eta, trial)
+                if trial_value >= value - 1e-10 * abs(value):
+                    break
+                scale /= 2
+                if scale < 1e-8:
+                    break
+            if scale < 1e-8:
+                if restarted:
+                    break
+                # A mode carried over from a far point can be a bad start: begin again at zero.
+                restarted = True
+                u = [np.zeros(q) for q in self.levels]
+                eta = fixed + self._gather(u, sigma)
+                value = self._conditional(eta, u)
+                continue
+            u, eta, value = trial, trial_eta, trial_value
+        mu = special.expit(eta)
+        self._mode = u
+        return u, eta, self._factorise(self.m * mu * (1 - mu), sigma)
+
+    def _conditional(self, eta: Floats, u: list[Floats]) -> float:
+        """log p(y | u) - u'u / 2."""
+        likelihood = self.y @ eta - self.m @ np.logaddexp(0, eta)
+        return float(likelihood - 0.5 * sum(float(v @ v) for v in u))
+
+    def _gather(self, u: list[Floats], sigma: Floats) -> Floats:
+        """Z Lambda u, (rows,)."""
+        total = np.zeros(len(self.y))
+        for f, codes in enumerate(self.factors):
+            if sigma[f] != 0:
+                total += sigma[f] * u[f][codes]
+        return total
+
+    def _scatter(self, rows: Floats, sigma: Floats) -> list[Floats]:
+        """Lambda Z' rows, one array a factor."""
+        return [
+            sigma[f] * np.bincount(codes, weights=rows, minlength=self.levels[f])
+            for f, codes in enumerate(self.factors)
+        ]
+
+    def _factorise(self, w: Floats, sigma: Floats) -> Curvature:
+        large, codes = self.large, self.factors[self.large]
+        d = 1 + sigma[large] ** 2 * np.bincount(codes, weights=w, minlength=self.q_large)
+        cross = np.zeros((self.q_small, self.q_large))
+        block = np.eye(self.q_small)
+        for f in self.small:
+            rows = slice(self.start[f], self.start[f] + self.levels[f])
+            cells = np.bincount(
+                self.factors[f] * self.q_large + codes,
+                weights=w,
+                minlength=self.levels[f] * self.q_large,
+            )
+            cross[rows] = sigma[f] * sigma[large] * cells.reshape(self.levels[f], self.q_large)
+            for other in self.small:
+                columns = slice(self.start[other], self.start[other] + self.levels[other])
+                cells = np.bincount(
+                    self.factors[f] * self.levels[other] + self.factors[other],
+                    weights=w,
+                    minlength=self.levels[f] * self.levels[other],
+                )
+                shape = (self.levels[f], self.levels[other])
+                block[rows, columns] += sigma[f] * sigma[other] * cells.reshape(shape)
+        b = cross / d
+        s = linalg.cholesky(block - b @ cross.T, lower=True) if self.q_small else block
+        log_determinant = float(np.log(d).sum() + 2 * np.log(np.diag(s)).sum())
+        return Curvature(d, b, s, log_determinant)
+
+    def _solve(self, curvature: Curvature, right: list[Floats]) -> list[Floats]:
+        answer = [np.empty(0)] * len(right)
+        r_large = right[self.large]
+        if self.q_small:
+            r_small = np.concatenate([right[f] for f in self.small])
+            x_small = linalg.cho_solve((curvature.s, True), r_small - curvature.b @ r_large)
+            for f in self.small:
+                answer[f] = x_small[self.start[f] : self.start[f] + self.levels[f]]
+            answer[self.large] = r_large / curvature.d - curvature.b.T @ x_small
+        else:
+            answer[self.large] = r_large / curvature.d
+        return answer
+
+    def _leverage_terms(self, curvature: Curvature, sigma: Floats) -> list[Floats]:
+        """k_f = row by row, the component of H^-1 Lambda z_i that belongs to factor f."""
+        codes = self.factors[self.large]
+        rows = len(self.y)
+        terms = [np.zeros(rows) for _ in self.factors]
+        diagonal = 1 / curvature.d
+        if self.q_small:
+            p = linalg.cho_solve((curvature.s, True), np.eye(self.q_small))
+            m = p @ curvature.b
+            diagonal = diagonal + np.einsum("sc,sc->c", curvature.b, m)
+            for f in self.small:
+                index = self.start[f] + self.factors[f]
+                cross = -m[index, codes]
+                terms[f] += sigma[self.large] * cross
+                terms[self.large] += sigma[f] * cross
+                for other in self.small:
+                    if sigma[other] != 0:
+                        other_index = self.start[other] + self.factors[other]
+                        terms[f] += sigma[other] * p[index, other_index]
+        terms[self.large] += sigma[self.large] * diagonal[codes]
+        return terms
