@@ -19,7 +19,7 @@ MASS_ATTENUATION = {
     "bone": np.array([0.6655, 0.4242, 0.3148, 0.2229, 0.1855]),
 }
 DENSITY = {"soft": 1.06, "fat": 0.95, "bone": 1.92}  # g/cm^3
-LEAD = 40.0  # 1/cm for the marker: anything opaque will do
+MARKER = 3.0  # optical depth of the lead letter: as good as opaque
 
 BLACK, WHITE = 0, 4095
 
@@ -94,6 +94,34 @@ def _enlarge(image: Array, shape: tuple[int, ...]) -> Array:
     ]
     rows = np.stack([np.interp(where[0], np.arange(image.shape[0]), c) for c in image.T], axis=1)
     return np.stack([np.interp(where[1], np.arange(image.shape[1]), r) for r in rows])
+
+
+def side_marker(shape: tuple[int, int], letter: str, pitch: float) -> Array:
+    """Optical depth of a lead letter near the upper corner of the side that it names.
+
+    A lead letter on the cassette is part of the exposure, not an annotation.
+    """
+    depth = np.zeros(shape)
+    if not letter:
+        return depth
+    half = 0.5 * shape[0] * pitch
+    place = (0.82 if letter == "L" else -0.82) * half
+    x = (np.arange(shape[1]) + 0.5) * pitch - half - place
+    y = half - (np.arange(shape[0]) + 0.5) * pitch - 0.86 * half
+    stem = (-5.0, -8.0, -5.0, 8.0)
+    strokes = {
+        "L": (stem, (-5.0, -8.0, 4.0, -8.0)),
+        "R": (stem, (-5.0, 8.0, 3.0, 8.0), (3.0, 8.0, 3.0, 0.0), (-5.0, 0.0, 3.0, 0.0),
+              (-2.0, 0.0, 4.5, -8.0)),
+    }  # fmt: skip
+    off = np.full(shape, np.inf)
+    for x0, y0, x1, y1 in strokes[letter]:
+        run = np.hypot(x1 - x0, y1 - y0)
+        along = ((x[None, :] - x0) * (x1 - x0) + (y[:, None] - y0) * (y1 - y0)) / run**2
+        along = np.clip(along, 0.0, 1.0)
+        apart = np.hypot(x[None, :] - x0 - along * (x1 - x0), y[:, None] - y0 - along * (y1 - y0))
+        np.minimum(off, apart, out=off)
+    return MARKER * np.clip((1.6 - off) / max(pitch, 0.3) + 0.5, 0.0, 1.0)
 
 
 def heel(shape: tuple[int, int], strength: float = 0.06) -> Array:

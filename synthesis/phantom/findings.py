@@ -110,7 +110,7 @@ def draw_finding(rng: np.random.Generator, label: str, anatomy: Anatomy) -> Find
         fields |= {"amount": rng.uniform(48, 125) * anatomy.scale}
         fields["side"] = 0 if rng.random() < 0.2 else side
     elif label == "Cardiomegaly":
-        fields |= {"side": 0, "amount": rng.uniform(1.3, 1.62)}  # of the patient's own heart
+        fields |= {"side": 0, "amount": rng.uniform(1.2, 1.45)}  # of the patient's own heart
     elif label == "Pneumothorax":
         fields |= {"amount": rng.uniform(14, 46) * anatomy.scale}  # apical gap
     elif label == "Consolidation":
@@ -125,7 +125,7 @@ def draw_finding(rng: np.random.Generator, label: str, anatomy: Anatomy) -> Find
         centre = inside(12, 0.1, 0.36)
         fields |= {
             "centre": centre,
-            "radii": (rng.uniform(26, 44), rng.uniform(22, 34), rng.uniform(2.6, 5.0)),
+            "radii": (rng.uniform(24, 42), rng.uniform(9, 18), rng.uniform(1.3, 2.6)),
             "amount": rng.uniform(-24, 24),  # degrees of slope
         }
     elif label == "Emphysema":

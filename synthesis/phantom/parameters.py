@@ -114,7 +114,7 @@ def _draw_anatomy(rng: np.random.Generator, seed: int, names: Sequence[str]) -> 
         dome_height=dome_height,
         fat=5 + 13 * habitus * (1.1 if sex == "F" else 0.9),
         muscle=(15 if sex == "F" else 19) * scale * rng.normal(1.0, 0.1),
-        breast=rng.normal(52, 10) * (0.8 + 0.2 * habitus) if sex == "F" else 0.0,
+        breast=rng.normal(62, 9) * (0.82 + 0.18 * habitus) if sex == "F" else 0.0,
         heart=float(np.clip(rng.normal(1.0, 0.06) + 0.06 * old, 0.86, 1.14)),
         heart_axis=float(np.clip(rng.normal(45, 7) - 25 * (1 - inspiration), 30, 62)),
         aorta=float(np.clip(1.0 + 0.3 * old + rng.normal(0, 0.1), 0.75, 1.6)),

@@ -94,9 +94,9 @@ def _lesion(rays: Rays, finding: Finding) -> Array:
     edge = np.ones_like(angle)
     for order in range(2, 7):
         edge += lobes * rng.normal(0, 0.16) / order * np.cos(order * angle + rng.uniform(0, 6.28))
-    spicules = int(rng.integers(9, 17))
     if finding.label == "Mass" and rng.random() < 0.5:
-        edge += 0.07 * np.abs(np.cos(0.5 * spicules * angle + rng.uniform(0, 6.28))) ** 6
+        for order in range(9, 24):  # spiculated
+            edge += rng.normal(0, 0.009) * np.cos(order * angle + rng.uniform(0, 6.28))
     off = (dx**2 + dz**2) / edge**2
     return 2 * finding.radii[1] * np.sqrt(np.maximum(1 - off, 0.0))
 
@@ -117,15 +117,23 @@ def _airspace(rays: Rays, finding: Finding) -> Array:
 
 
 def _plate(rays: Rays, finding: Finding) -> Array:
-    """A disc seen nearly edge-on, slightly bent."""
-    angle = np.deg2rad(finding.amount)
+    """One to three discs seen nearly edge-on: uneven, slightly bent, fading at the ends."""
+    rng = np.random.default_rng([finding.seed, 3])
     x, z = rays.at(finding.centre[1])
-    dx, dz = x - finding.centre[0], z - finding.centre[2]
-    run, off = dx * np.cos(angle) + dz * np.sin(angle), dz * np.cos(angle) - dx * np.sin(angle)
-    off = off - 4.0 * (run / finding.radii[0]) ** 2
-    length_share = np.maximum(1 - (run / finding.radii[0]) ** 2, 0.0)
-    thin = np.maximum(1 - (off / (finding.radii[2] * np.sqrt(length_share + 1e-9))) ** 2, 0.0)
-    return 2 * finding.radii[1] * np.sqrt(thin * length_share)
+    depth = np.zeros_like(x)
+    for number in range(int(rng.integers(1, 4))):
+        angle = np.deg2rad(finding.amount + rng.normal(0, 6))
+        reach = finding.radii[0] * (1.0 if number == 0 else rng.uniform(0.5, 0.8))
+        dx = x - finding.centre[0] - (rng.uniform(-8, 8) if number else 0.0)
+        dz = z - finding.centre[2] + number * rng.uniform(7, 12)
+        run = dx * np.cos(angle) + dz * np.sin(angle)
+        off = dz * np.cos(angle) - dx * np.sin(angle)
+        off = off - rng.normal(0, 2.0) * (run / reach) ** 2 - rng.normal(0, 1.2) * np.sin(run / 9.0)
+        ends = np.maximum(1 - (run / reach) ** 2, 0.0)
+        uneven = 1 + 0.25 * np.sin(run / 5.0 + rng.uniform(0, 6.28))
+        thin = np.maximum(1 - (off / finding.radii[2]) ** 2, 0.0)
+        depth = np.maximum(depth, 2 * finding.radii[1] * np.sqrt(thin) * ends**0.7 * uneven)
+    return depth
 
 
 def _effusion(state: State, finding: Finding, anatomy: Anatomy) -> Mask:
@@ -156,10 +164,13 @@ def _pneumothorax(state: State, finding: Finding, anatomy: Anatomy) -> Mask:
     shifted, _, _ = state.cavity.section(z + 0.9 * gap)
     border = np.where(down < 0.9 * gap, 0.0, shifted - gap * (0.25 + 0.75 * fall))
     outside = (np.sign(x) == finding.side) & (np.abs(x) > border)
-    pleural = (np.sign(x) == finding.side) & (np.abs(np.abs(x) - border) < 0.6) & (down > 0.9 * gap)
     mask = outside & (state.lung > 0.05)
     state.air = state.air + np.where(mask, state.lung, 0.0)
     state.lung = np.where(mask, 0.0, state.lung)
     state.vessels = np.where(mask, 0.0, state.vessels)
-    state.soft = state.soft + np.where(pleural & ~mask, np.minimum(6.0, state.lung), 0.0)
-    return np.asarray(mask)
+    # The visceral pleura stands edge-on to the beam: a white line along the collapsed lung.
+    inside = border - np.abs(x)
+    line = np.clip((1.1 - np.abs(inside - 0.9)) / max(state.rays.pitch, 0.4) + 0.5, 0.0, 1.0)
+    line *= (np.sign(x) == finding.side) & ~mask & (down > 0.9 * gap)
+    state.soft = state.soft + np.minimum(14.0 * line, 0.8 * state.lung)
+    return np.asarray(mask | (line * state.lung > 0))

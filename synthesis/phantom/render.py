@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from synthesis.phantom import pathology
 from synthesis.phantom.beam import Array, Beam, Rays
-from synthesis.phantom.exposure import Paths, detect, heel, present, primary, scatter
+from synthesis.phantom.exposure import Paths, detect, heel, present, primary, scatter, side_marker
 from synthesis.phantom.findings import NO_FINDING
 from synthesis.phantom.parameters import PhantomParameters
 from synthesis.phantom.skeleton import mineral
@@ -69,6 +69,7 @@ def render(
     exposure, beam = parameters.exposure, parameters.exposure.beam
     pitch = beam.field / size
     direct = primary(traced.paths, exposure.kilovolt) * heel((size, size))
+    direct *= np.exp(-side_marker((size, size), exposure.marker, pitch))
     signal = direct + scatter(direct, traced.thickness, pitch, exposure.grid)
     draw = np.random.default_rng([parameters.seed, 3, size]) if noise else None
     signal = detect(signal, exposure, pitch, draw)

@@ -70,9 +70,9 @@ def rib(anatomy: Anatomy, cavity: Cavity, number: int, side: int, spacing: float
     x = side * x + bow(z, anatomy) * (1 - along) ** 2
     normal[:, 0] *= side
     # Ribs are tallest behind and flare again at the front end.
-    tall = scale * (5.4 + 1.1 * np.sin(np.pi * along) + 1.3 * np.clip((along - 0.86) / 0.14, 0, 1))
+    tall = scale * (5.5 + 1.6 * along + 1.0 * np.clip((along - 0.86) / 0.14, 0, 1))
     tall = tall * (0.86 if number in (1, 11, 12) else 1.0)
-    radii = np.stack([tall, np.full_like(tall, thick)], axis=1)
+    radii = np.stack([tall, thick * (1.06 - 0.32 * along)], axis=1)
     return tube(np.stack([x, y, z], axis=1), radii, spacing, normal)
 
 
@@ -95,10 +95,11 @@ def _girdle(anatomy: Anatomy, side: float, spacing: float) -> list[Bone]:
     arm = np.deg2rad(anatomy.arms_out)
     head = np.array([160.0 + 6 * out, -4.0, 84.0])
     reach = np.array([np.sin(arm), 0.02, -np.cos(arm)])
-    shaft = np.stack([head + reach * run for run in np.linspace(8, 260, 30)]) * flip
-    shaft_wide = np.interp(np.linspace(0, 1, 30), [0, 0.12, 0.3, 1], [20, 14, 10.8, 10.2]) * scale
-    ball = np.stack([head + reach * run for run in np.linspace(-22, 22, 40)]) * flip
-    ball_wide = 23.5 * scale * np.sqrt(np.maximum(1 - (np.linspace(-22, 22, 40) / 24.5) ** 2, 0.02))
+    runs = np.concatenate([np.linspace(-23.5, 24, 48), np.linspace(28, 270, 24)])
+    humerus = (head + np.outer(runs, reach)) * flip
+    ball = 24.0 * np.sqrt(np.clip(1 - (runs / 24.0) ** 2, 0.02, 1))
+    stem = np.interp(runs, [0, 24, 60, 110, 270], [20, 18, 12.5, 10.8, 10.0]) * (runs > 0)
+    humerus_wide = np.maximum(ball, stem) * scale
     shift = 26 * (out - 1.0)
     glenoid = (140 + 6 * out, -14, 82)
     inferior = (134 + shift, -84, -52)
@@ -114,8 +115,7 @@ def _girdle(anatomy: Anatomy, side: float, spacing: float) -> list[Bone]:
     blade = _blade(np.array([superior, inferior, glenoid]) * flip, spacing, scale)
     return [
         Bone(tube(clavicle, clavicle_radii, spacing, forward), 1.9 * scale, 0.22),
-        Bone(tube(shaft, np.stack([shaft_wide] * 2, 1), spacing, forward), 2.8 * scale, 0.06),
-        Bone(tube(ball, np.stack([ball_wide] * 2, 1), spacing, forward), 0.8 * scale, 0.12),
+        Bone(tube(humerus, np.stack([humerus_wide] * 2, 1), spacing, forward), 1.7 * scale, 0.08),
         Bone(tube(lateral, (4.6 * scale, 4.8 * scale), spacing, deep), 1.5 * scale, 0.2),
         Bone(tube(medial, (1.6 * scale, 1.8 * scale), spacing, deep), 0.8 * scale, 0.2),
         Bone(tube(upper, (1.5 * scale, 2.0 * scale), spacing, deep), 0.7 * scale, 0.2),

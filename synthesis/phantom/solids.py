@@ -51,14 +51,16 @@ class Column:
     knots: tuple[tuple[float, float, float], ...]
     depth: float  # mm, y of the axis
     radius_y: float  # mm
+    power: float = 2.0  # of the section's superellipse; larger is squarer
 
     def intersect(self, rays: Rays) -> Interval:
+        """Taken at the depth of the axis: the section is narrow against the beam's spread."""
         x, z = rays.at(self.depth)
         heights, centres, radii = np.array(self.knots).T
         centre, radius = np.interp(z, heights, centres), np.interp(z, heights, radii)
-        inside = 1.0 - ((x - centre) / np.maximum(radius, 1e-3)) ** 2
+        inside = 1.0 - np.abs((x - centre) / np.maximum(radius, 1e-3)) ** self.power
         inside[(z < heights[0]) | (z > heights[-1])] = 0.0
-        half = self.radius_y * np.sqrt(np.maximum(inside, 0.0))
+        half = self.radius_y * np.maximum(inside, 0.0) ** (1 / self.power)
         return self.depth - half, self.depth + half
 
 
@@ -89,13 +91,17 @@ def length(interval: Interval) -> Array:
 
 def covered(within: Interval, parts: Sequence[Interval]) -> Array:
     """Depth of ``within`` that lies in at least one of ``parts``, mm."""
-    near = np.stack([np.clip(part[0], within[0], within[1]) for part in parts])
-    far = np.stack([np.clip(part[1], within[0], within[1]) for part in parts])
+    total = np.zeros_like(within[0])
+    met = within[1] > within[0]  # the sort below is dear: leave out rays that miss
+    low, high = within[0][met], within[1][met]
+    near = np.stack([np.clip(part[0][met], low, high) for part in parts])
+    far = np.stack([np.clip(part[1][met], low, high) for part in parts])
     order = np.argsort(near, axis=0, kind="stable")
     near, far = np.take_along_axis(near, order, 0), np.take_along_axis(far, order, 0)
-    total = np.zeros_like(near[0])
-    reached = np.full_like(near[0], -np.inf)
+    inside = np.zeros_like(low)
+    reached = np.full_like(low, -np.inf)
     for start, end in zip(near, far, strict=True):
-        total += np.maximum(end - np.maximum(start, reached), 0.0)
+        inside += np.maximum(end - np.maximum(start, reached), 0.0)
         np.maximum(reached, end, out=reached)
+    total[met] = inside
     return total

@@ -112,28 +112,38 @@ def diaphragm(anatomy: Anatomy) -> tuple[Dome, Dome]:
 
 
 def heart(anatomy: Anatomy, factor: float = 1.0) -> tuple[Ellipsoid, ...]:
-    """Left ventricle, right atrium, outflow; they lie on the diaphragm and grow from there.
+    """Left ventricle, right atrium, diaphragmatic face and outflow, lying on the diaphragm.
 
-    ``factor`` enlarges about the top of the cavae, so that an enlarged heart contains the normal.
+    ``factor`` enlarges the chambers. An enlarged heart holds the normal one beside them, so that
+    it contains it whatever the axis.
     """
-    size = anatomy.half_width * anatomy.heart * factor
     sit = anatomy.dome_left + 4  # the apex lies on the left leaf
-    base = sit + 0.27 * anatomy.half_width * anatomy.heart * (0.9 + 0.1 * factor)
-    lean = -anatomy.heart_axis
     upright = (anatomy.heart_axis - 45) / 45
-    return (
-        Ellipsoid(
-            (0.25 * size * (1 - 0.25 * upright), 12.0, base - 0.02 * size),
-            (0.56 * size, 0.54 * size, 0.395 * size),
-            lean,
-        ),
-        Ellipsoid(
-            (-0.05 * size, 6.0, base + 0.10 * size), (0.25 * size, 0.42 * size, 0.50 * size), 6.0
-        ),
-        Ellipsoid(
-            (0.14 * size, 4.0, base + 0.36 * size), (0.23 * size, 0.40 * size, 0.50 * size), 16.0
-        ),
-    )
+    parts: list[Ellipsoid] = []
+    for grown in sorted({1.0, factor}):
+        normal = anatomy.half_width * anatomy.heart
+        size = normal * grown
+        base = sit + 0.27 * normal * (0.7 + 0.3 * grown)
+        parts += [
+            Ellipsoid(
+                (0.25 * size * (1 - 0.25 * upright), 12.0, base - 0.02 * size),
+                (0.56 * size, 0.54 * normal, 0.395 * size),
+                -anatomy.heart_axis,
+            ),
+            Ellipsoid(
+                (-0.05 * size, 6.0, base + 0.10 * normal),
+                (0.25 * size, 0.42 * normal, 0.50 * normal),
+                6.0,
+            ),
+            Ellipsoid(
+                (0.19 * size, 16.0, sit - 0.02 * size),
+                (0.46 * size, 0.5 * normal, 0.26 * size),
+                -6.0,
+            ),
+        ]
+    outflow = (0.23 * normal, 0.40 * normal, 0.50 * normal)
+    parts.append(Ellipsoid((0.14 * normal, 4.0, sit + 0.63 * normal), outflow, 16.0))
+    return tuple(parts)
 
 
 def mediastinum(anatomy: Anatomy, heart_factor: float = 1.0) -> Mediastinum:
@@ -141,10 +151,17 @@ def mediastinum(anatomy: Anatomy, heart_factor: float = 1.0) -> Mediastinum:
     scale, old = anatomy.scale, anatomy.aorta
     low, top = anatomy.dome_left - 80, 210.0
     knob = 62 * scale + 6 * (old - 1)
+    # What lies between the pleurae in front of and behind heart and spine is thin.
     core = Column(
-        ((low, 0.0, 20 * scale), (0.0, 0.0, 20 * scale), (60 * scale, 1.0, 23 * scale),
-         (105 * scale, 0.0, 25 * scale), (125 * scale, 0.0, 30 * scale), (top, 0.0, 40 * scale)),
+        ((low, 0.0, 15 * scale), (0.0, 0.0, 13 * scale), (60 * scale, 1.0, 14 * scale),
+         (125 * scale, 0.0, 16 * scale), (top, 0.0, 30 * scale)),
         -6.0 * scale, 96 * scale,
+    )  # fmt: skip
+    inlet = Column(
+        ((30 * scale, 2 * scale, 16 * scale), (58 * scale, 3 * scale, 24 * scale),
+         (95 * scale, 1 * scale, 25 * scale), (125 * scale, 0.0, 29 * scale),
+         (top, 0.0, 34 * scale)),
+        2.0 * scale, 42 * scale,
     )  # fmt: skip
     cava = Column(
         ((-20 * scale, -16 * scale, 13 * scale), (35 * scale, -18 * scale, 11.5 * scale),
@@ -180,7 +197,7 @@ def mediastinum(anatomy: Anatomy, heart_factor: float = 1.0) -> Mediastinum:
     )
     return Mediastinum(
         heart(anatomy, heart_factor),
-        (core, cava, descending, subclavian, spine, arch, ascending, trunk),
+        (core, inlet, cava, descending, subclavian, spine, arch, ascending, trunk),
     )
 
 
@@ -284,14 +301,14 @@ def pectoral_and_breast(anatomy: Anatomy, rays: Rays) -> Array:
         extra += length(muscle.intersect(rays)) ** 2 / (2 * bulk)
         if anatomy.breast > 0:
             radius = anatomy.breast
-            droop = 0.12 * radius + 0.25 * anatomy.age
+            droop = 0.10 * radius + 0.18 * anatomy.age
             low = Ellipsoid(
-                (side * 0.60 * anatomy.half_width, front + 12, -28 * scale - droop),
-                (radius * 1.25, radius * 0.6, radius * 1.12),
-                side * -8,
+                (side * 0.64 * anatomy.half_width, front + 10, -34 * scale - droop),
+                (radius * 1.16, radius * 0.52, radius),
+                side * -10,
             )
             near, far = low.intersect(rays)
-            rise = np.clip((rays.at(front + 12)[1] - low.centre[2]) / radius, -1.0, 1.0)
+            rise = np.clip((rays.at(front + 10)[1] - low.centre[2]) / radius, -1.0, 1.0)
             # A breast hangs: full below, drawn out to nothing above.
             hang = 0.5 * (1 - np.sin(0.5 * np.pi * rise))
             extra += hang * np.maximum(far - np.maximum(near, front + 4), 0.0)

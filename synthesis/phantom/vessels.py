@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from synthesis.phantom.beam import Array
 from synthesis.phantom.parameters import Anatomy
 from synthesis.phantom.thorax import Cavity
-from synthesis.phantom.tubes import Tubes, tube
+from synthesis.phantom.tubes import Tubes
 
-_TIPS = 330  # terminal points a lung: arteries and veins together
+_TIPS = 420  # terminal points a lung: arteries and veins together
 
 
 def tree(anatomy: Anatomy, cavity: Cavity, spacing: float) -> Tubes:
@@ -18,7 +19,7 @@ def tree(anatomy: Anatomy, cavity: Cavity, spacing: float) -> Tubes:
     for side in (-1.0, 1.0):
         rng = np.random.default_rng([anatomy.seed, 7, int(side > 0)])
         for kind, share in (("artery", 0.6), ("vein", 0.4)):
-            parts.extend(_grow(rng, anatomy, cavity, side, kind, int(_TIPS * share), spacing))
+            parts.append(_grow(rng, anatomy, cavity, side, kind, int(_TIPS * share), spacing))
     return Tubes.join(parts)
 
 
@@ -30,7 +31,7 @@ def _grow(
     kind: str,
     tips: int,
     spacing: float,
-) -> list[Tubes]:
+) -> Tubes:
     scale = anatomy.scale
     # The left hilum stands higher than the right; veins enter lower and further forward.
     hilum = np.array([side * 31.0, -10.0, 14.0 if side < 0 else 22.0]) * scale
@@ -38,51 +39,61 @@ def _grow(
         hilum += np.array([-side * 4.0, 12.0, -16.0]) * scale
     targets = _fill(rng, anatomy, cavity, side, tips)
     targets = targets[np.argsort(np.linalg.norm(targets - hilum, axis=1))]
-    places, parent, path = [hilum], [-1], [0.0]
-    if kind == "artery":
-        # The two lobar trunks that make the hilar shadow.
-        for step in (
-            (side * 8.0, -6.0, -26.0),
-            (side * 10.0, -2.0, 20.0),
-            (side * 13.0, -12.0, -52.0),
-        ):
-            places.append(hilum + np.array(step) * scale)
-            parent.append(0 if len(places) < 4 else 1)
-            path.append(30.0 * scale)
-    for target in targets:
-        known = np.array(places)
-        apart = np.linalg.norm(known - target, axis=1)
+    trunks = np.array([[8, -6, -26], [10, -2, 20], [13, -12, -52]]) * [side, 1, 1] * scale
+    trunks = trunks[: 3 if kind == "artery" else 0]  # the lobar arteries that make the hilar shadow
+    room = 1 + len(trunks) + 2 * tips
+    places, parent, path = np.empty((room, 3)), np.zeros(room, dtype=int), np.zeros(room)
+    places[0] = hilum
+    places[1 : 1 + len(trunks)] = hilum + trunks
+    path[1 : 1 + len(trunks)] = 30.0 * scale
+    parent[3 : 1 + len(trunks)] = 1
+    used = 1 + len(trunks)
+    wander = rng.normal(0, 0.05, (tips, 3))
+    for target, drift in zip(targets, wander, strict=True):
+        known = places[:used]
+        apart = np.sqrt(((known - target) ** 2).sum(axis=1))
         # Leave along existing trunks, but never fold back towards the hilum.
-        outward = known - hilum
-        behind = np.maximum(np.linalg.norm(outward, axis=1) - np.linalg.norm(target - hilum), 0.0)
-        best = int(np.argmin(apart + 0.25 * np.array(path) + 3.0 * behind))
-        middle = known[best] + 0.55 * (target - known[best]) + rng.normal(0, 0.05 * apart[best], 3)
-        places.append(middle)
-        parent.append(best)
-        path.append(path[best] + 0.55 * apart[best])
-        places.append(target)
-        parent.append(len(places) - 2)
-        path.append(path[-1] + 0.45 * apart[best])
-    flow = np.zeros(len(places))
-    flow[1:] = 1.0
-    for child in range(len(places) - 1, 0, -1):
+        outward = np.sqrt(((known - hilum) ** 2).sum(axis=1))
+        behind = np.maximum(outward - np.sqrt(((target - hilum) ** 2).sum()), 0.0)
+        best = int(np.argmin(apart + 0.25 * path[:used] + 3.0 * behind))
+        places[used] = known[best] + 0.55 * (target - known[best]) + drift * apart[best]
+        places[used + 1] = target
+        parent[used], parent[used + 1] = best, used
+        path[used : used + 2] = path[best] + np.array([0.55, 1.0]) * apart[best]
+        used += 2
+    flow = np.ones(room)
+    flow[0] = 0.0
+    for child in range(room - 1, 0, -1):
         flow[parent[child]] += flow[child]
     full = (8.4 if kind == "artery" else 7.0) * scale * anatomy.vessels
-    radius = full * (flow / flow[0]) ** (1 / 2.55)
-    parts = []
-    for child in range(1, len(places)):
-        start, end = places[parent[child]], places[child]
-        sway = rng.normal(0, 0.05 * float(np.linalg.norm(end - start)), 3)
-        share = np.linspace(0, 1, 5)[:, None]
-        curve = start + share * (end - start) + np.sin(np.pi * share) * sway
-        wide = min(float(radius[child]) * 1.12, float(radius[parent[child]])) if child else full
-        taper = np.linspace(wide, radius[child] * 0.86, 5)
-        parts.append(
-            tube(
-                curve, np.stack([taper, taper], 1), max(spacing, 0.3), np.array([0.37, 0.81, 0.45])
-            )
-        )
-    return parts
+    radius = full * (flow / flow[0]) ** (1 / 2.55)  # Murray's law, exponent as measured in lungs
+    return _branches(rng, places, parent, radius, spacing)
+
+
+def _branches(
+    rng: np.random.Generator, places: Array, parent: NDArray[np.int_], radius: Array, spacing: float
+) -> Tubes:
+    """Every branch from its parent, slightly curved and tapering, sliced in one go."""
+    start, end = places[parent[1:]], places[1:]
+    reach = np.linalg.norm(end - start, axis=1)
+    sway = rng.normal(0, 0.06, (len(reach), 3)) * reach[:, None]
+    wide = np.minimum(radius[1:] * 1.12, radius[parent[1:]])
+    count = np.maximum(np.ceil(reach / spacing).astype(int), 2)
+    which = np.repeat(np.arange(len(reach)), count)
+    share = (np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count) + 0.5) / count[
+        which
+    ]
+    along = (end - start)[which]
+    bend = np.pi * share[:, None]
+    points = start[which] + share[:, None] * along + np.sin(bend) * sway[which]
+    tangents = along + np.pi * np.cos(bend) * sway[which]
+    speed = np.linalg.norm(tangents, axis=1, keepdims=True)
+    tangents = tangents / np.maximum(speed, 1e-9)
+    calibre = wide[which] + share * (0.86 * radius[1:] - wide)[which]
+    across = np.cross(tangents, [0.37, 0.81, 0.45])
+    across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9)
+    steps = speed[:, 0] / count[which]
+    return Tubes(points, steps, tangents, across, np.stack([calibre, calibre], axis=1))
 
 
 def _fill(
