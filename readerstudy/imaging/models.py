@@ -42,6 +42,14 @@ class Label(models.Model):
         return self.name
 
 
+class ScanQuerySet(models.QuerySet["Scan"]):
+    def for_grid(self) -> ScanQuerySet:
+        return self.select_related("batch").prefetch_related("labels")
+
+    def of_origin(self, origin: str) -> ScanQuerySet:
+        return self.filter(origin=origin)
+
+
 class Scan(models.Model):
     """One single-frame radiograph. Pixels lie in the storage as lossless 16-bit, MONOCHROME2."""
 
@@ -53,6 +61,14 @@ class Scan(models.Model):
         PA = "PA"
         AP = "AP"
         UNKNOWN = "", "unknown"
+
+    class TextReview(models.TextChoices):
+        """Burned-in text: found by the detector, then masked or accepted by a person."""
+
+        NONE = "", "none found"
+        FOUND = "found", "to review"
+        MASKED = "masked", "masked"
+        ACCEPTED = "accepted", "accepted"
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     origin = models.CharField(max_length=16, choices=Origin.choices)
@@ -83,12 +99,19 @@ class Scan(models.Model):
     metadata = models.JSONField(default=dict)
     header = models.JSONField(default=dict)
     deidentification = models.JSONField(default=dict)
+    text_review = models.CharField(
+        max_length=8, choices=TextReview.choices, blank=True, db_index=True
+    )
+    # Rows of {"row", "column", "height", "width", "kind"} in the scan's own pixels.
+    text_boxes = models.JSONField(default=list)
 
     # Provenance of generated scans. The generator is named by its digest: the archive does not
     # know the software that made it.
     generator_name = models.CharField(max_length=100, blank=True)
     generator_digest = models.CharField(max_length=64, blank=True, db_index=True)
     provenance = models.JSONField(default=dict)
+
+    objects = ScanQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at", "-id"]
@@ -105,3 +128,55 @@ class Scan(models.Model):
 
     def __str__(self) -> str:
         return f"{self.origin} scan {str(self.public_id)[:8]}"
+
+    @property
+    def window(self) -> tuple[float, float] | None:
+        """(centre, width) in canonical grey levels, or None for the full range."""
+        if self.window_centre is None or self.window_width is None:
+            return None
+        return self.window_centre, self.window_width
+
+
+class IntakeItem(models.Model):
+    """One file of an import and what became of it: what a resumed import goes by."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        IMPORTED = "imported"
+        DUPLICATE = "duplicate"
+        REFUSED = "refused"
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="items")
+    name = models.CharField(max_length=500)
+    row = models.JSONField(default=dict)
+    state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
+    code = models.CharField(max_length=32, blank=True)
+    message = models.CharField(max_length=500, blank=True)
+    scan = models.ForeignKey(Scan, null=True, on_delete=models.SET_NULL, related_name="items")
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["batch", "name"], name="file_once_a_batch")]
+        indexes = [models.Index(fields=["batch", "state"])]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.state}"
+
+
+class NearDuplicate(models.Model):
+    """Two scans that show nearly the same picture."""
+
+    first = models.ForeignKey(Scan, on_delete=models.CASCADE, related_name="+")
+    second = models.ForeignKey(Scan, on_delete=models.CASCADE, related_name="+")
+    distance = models.PositiveSmallIntegerField(help_text="Bits that the two hashes differ in.")
+    correlation = models.FloatField(help_text="Of the two pictures at 64 x 64.")
+    across_origins = models.BooleanField(
+        default=False, help_text="An acquired and a generated scan: memorisation."
+    )
+
+    class Meta:
+        ordering = ["-across_origins", "-correlation"]
+        constraints = [models.UniqueConstraint(fields=["first", "second"], name="pair_once")]
+
+    def __str__(self) -> str:
+        return f"r = {self.correlation:.3f}"

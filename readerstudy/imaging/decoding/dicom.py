@@ -1,0 +1,194 @@
+"""DICOM to canonical pixels."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from pydicom import Dataset
+from pydicom.pixels.processing import apply_color_lut
+from pydicom.uid import ImplicitVRLittleEndian
+
+from readerstudy.imaging.decoding import headers
+from readerstudy.imaging.decoding.decoded import Decoded
+from readerstudy.imaging.decoding.grey import collapse
+from readerstudy.imaging.decoding.greyscale import pipeline
+from readerstudy.imaging.decoding.limits import Limits
+from readerstudy.imaging.decoding.refusal import Refused
+
+_COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "YBR_PARTIAL_420")
+
+
+def decode_dicom(path: Path, limits: Limits) -> Decoded:
+    """Pixels of a DICOM file.
+
+    Raises ``Refused`` for everything but a single-frame frontal chest radiograph that decodes to
+    what its header says. The greyscale pipeline is that of PS3.3 C.11.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            dataset = pydicom.dcmread(path, force=True)
+            # Touch the elements that everything below relies on: pydicom parses them lazily.
+            for keyword in ("SOPClassUID", "Rows", "Columns", "BitsStored", "NumberOfFrames"):
+                dataset.get(keyword)
+        except Refused:
+            raise
+        except Exception as error:  # pydicom raises whatever its parsers do
+            raise Refused("damaged", f"the DICOM header cannot be read: {_say(error)}") from None
+        headers.refuse_other_objects(dataset)
+        _check_declared(dataset, limits)
+        return _decode(dataset)
+
+
+def _check_declared(dataset: Dataset, limits: Limits) -> None:
+    if "PixelData" not in dataset:
+        other = [word for word in ("FloatPixelData", "DoubleFloatPixelData") if word in dataset]
+        if other:
+            raise Refused("bit-depth", "floating-point pixels: export the scan as integers")
+        raise Refused("no-pixels", "the object holds no pixel data")
+    rows, columns = _count(dataset, "Rows"), _count(dataset, "Columns")
+    limits.check_matrix(rows, columns)
+    allocated, samples = _count(dataset, "BitsAllocated"), _count(dataset, "SamplesPerPixel") or 1
+    if allocated not in (8, 16):
+        raise Refused("bit-depth", f"Bits Allocated is {allocated}; 8 and 16 are taken")
+    if samples not in (1, 3):
+        raise Refused("damaged", f"Samples per Pixel is {samples}; 1 or 3 are defined")
+    syntax = _syntax(dataset)
+    if not syntax.is_compressed:
+        needed, held = rows * columns * samples * allocated // 8, len(dataset.PixelData)
+        if str(dataset.get("PhotometricInterpretation")) == "YBR_FULL_422":
+            needed = needed * 2 // 3
+        if held < needed:
+            raise Refused(
+                "cut-off",
+                f"{columns} x {rows} pixels need {needed:,} bytes, the file holds {held:,}",
+            )
+
+
+def _syntax(dataset: Dataset) -> Any:
+    meta = getattr(dataset, "file_meta", None)
+    syntax = meta.get("TransferSyntaxUID") if meta is not None else None
+    if syntax is None:
+        # A bare data set: say what pydicom found when it read it.
+        explicit = dataset.original_encoding[0] is False
+        little = dataset.original_encoding[1] is not False
+        syntax = (
+            ImplicitVRLittleEndian
+            if not explicit
+            else pydicom.uid.ExplicitVRLittleEndian
+            if little
+            else pydicom.uid.ExplicitVRBigEndian
+        )
+        if meta is None:
+            dataset.file_meta = pydicom.dataset.FileMetaDataset()
+        dataset.file_meta.TransferSyntaxUID = syntax
+    if syntax.is_private or not syntax.is_transfer_syntax:
+        raise Refused("transfer-syntax", f"the transfer syntax {syntax} cannot be decoded")
+    return syntax
+
+
+def _decode(dataset: Dataset) -> Decoded:
+    photometric = str(dataset.get("PhotometricInterpretation") or "MONOCHROME2").strip()
+    dataset.PhotometricInterpretation = photometric
+    syntax = _syntax(dataset)
+    rows, columns = _count(dataset, "Rows"), _count(dataset, "Columns")
+    try:
+        stored = dataset.pixel_array
+    except MemoryError:
+        raise
+    except Exception as error:  # every plugin has its own exceptions
+        raise Refused("damaged", f"the pixel data cannot be decoded: {_say(error)}") from None
+    if stored.shape[:2] != (rows, columns) or stored.ndim not in (2, 3):
+        raise Refused(
+            "damaged",
+            f"the header says {columns} x {rows} pixels, the data decode to "
+            f"{' x '.join(str(side) for side in stored.shape)}",
+        )
+    notes: list[str] = []
+    window = None
+    if photometric in ("MONOCHROME1", "MONOCHROME2"):
+        signed = bool(dataset.get("PixelRepresentation", 0))
+        bits_stored = _bits_stored(dataset, notes)
+        index = _index(dataset, stored, bits_stored, signed=signed)
+        grey = pipeline(dataset, bits_stored=bits_stored, signed=signed)
+        pixels = index if grey.table is None else grey.table[index]
+        bits, window = grey.bits, grey.window
+        notes += grey.notes
+    else:
+        pixels, bits = _from_colour(dataset, stored, photometric)
+        notes.append(f"grey stored as {photometric}")
+    spacing, spacing_from = headers.spacing_of(dataset)
+    if spacing_from:
+        notes.append(f"spacing from {spacing_from}")
+    return Decoded(
+        pixels=pixels,
+        bits=bits,
+        source_format=f"DICOM {syntax.name}"[:32] if syntax.is_compressed else "DICOM",
+        window=window,
+        spacing_mm=spacing,
+        view=headers.view_of(dataset),
+        sex=headers.sex_of(dataset),
+        age_years=headers.age_of(dataset),
+        patient_id=str(dataset.get("PatientID") or "").strip(),
+        notes=notes,
+        dataset=dataset,
+    )
+
+
+def _bits_stored(dataset: Dataset, notes: list[str]) -> int:
+    allocated = _count(dataset, "BitsAllocated")
+    bits = _count(dataset, "BitsStored") or allocated
+    if not 1 <= bits <= allocated:
+        notes.append(f"Bits Stored {bits} does not fit Bits Allocated {allocated}")
+        bits = allocated
+    return bits
+
+
+def _index(
+    dataset: Dataset, stored: NDArray[Any], bits_stored: int, *, signed: bool
+) -> NDArray[np.uint16]:
+    """Stored values from 0 upwards: bits above Bits Stored (old overlays) are cut off, and a High
+    Bit that is not Bits Stored - 1 is shifted down (PS3.5 8.1.1)."""
+    allocated = stored.dtype.itemsize * 8
+    raw = stored.view(np.uint8 if allocated == 8 else np.uint16)
+    high = _count(dataset, "HighBit")
+    if high > bits_stored - 1 and high < allocated and not _syntax(dataset).is_compressed:
+        raw = raw >> (high - bits_stored + 1)
+    if bits_stored < allocated and (signed or int(raw.max()) >> bits_stored):
+        raw = raw & ((1 << bits_stored) - 1)
+    if signed:  # two's complement of bits_stored bits: adding half the range sorts it
+        raw = raw ^ (1 << (bits_stored - 1))
+    return raw if raw.dtype == np.uint16 else raw.astype(np.uint16)
+
+
+def _from_colour(
+    dataset: Dataset, stored: NDArray[Any], photometric: str
+) -> tuple[NDArray[Any], int]:
+    if photometric == "PALETTE COLOR":
+        try:
+            rgb = apply_color_lut(stored, dataset)
+        except Exception as error:
+            raise Refused("damaged", f"the palette cannot be applied: {_say(error)}") from None
+        bits = rgb.dtype.itemsize * 8
+        return collapse(rgb[..., :3], full=(1 << bits) - 1), bits
+    if photometric in _COLOUR and stored.ndim == 3:
+        bits = _count(dataset, "BitsStored") or stored.dtype.itemsize * 8
+        return collapse(stored, full=(1 << bits) - 1), bits
+    raise Refused("photometric", f"Photometric Interpretation {photometric!r} is not grey")
+
+
+def _count(dataset: Dataset, keyword: str) -> int:
+    try:
+        return int(dataset.get(keyword) or 0)
+    except (TypeError, ValueError):
+        return 0
+
+
+def _say(error: Exception) -> str:
+    first = str(error).strip().split("\n")[0]
+    return (first or type(error).__name__)[:200]
