@@ -1,0 +1,179 @@
+"""``python -m synthesis.pggan train``: films in, a run folder out."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from synthesis.pggan.presets import PRESETS, TrainingConfig, preset
+from synthesis.pggan.schedule import Schedule
+
+
+def add(commands: Any) -> None:
+    """Add the command's arguments."""
+    p = commands.add_parser("train", help="train a generator, or go on with a run")
+    p.set_defaults(run=run)
+    p.add_argument("--data", required=True, type=Path, help="folder, zip, manifest or pyramid")
+    p.add_argument("--out", required=True, type=Path, help="the run's folder; resumed if it exists")
+    p.add_argument("--preset", choices=list(PRESETS), help="default: by resolution")
+    p.add_argument("--resolution", type=int)
+    p.add_argument("--kimg", type=float, help="length of the whole, thousands of images")
+    p.add_argument(
+        "--kimg-per-size", nargs="+", metavar="SIZE:FADE+STABLE", help="such as 32:5+20 64:10+60"
+    )
+    p.add_argument("--minibatch", nargs="+", metavar="N or SIZE:N")
+    p.add_argument("--lr", type=float)
+    p.add_argument("--tick-kimg", type=float)
+    p.add_argument("--channels-base", type=int, help="channels at 4 x 4 are about half of this")
+    p.add_argument("--channels-max", type=int)
+    p.add_argument("--latent-size", type=int)
+    p.add_argument("--image-channels", type=int)
+    p.add_argument("--seed", type=int)
+    p.add_argument("--ema", type=float)
+    p.add_argument("--mirror", action="store_true", default=None, help="off by default: situs")
+    p.add_argument("--precision", choices=["fp32", "bf16", "fp16"])
+    p.add_argument("--accumulate", type=int, help="compute each minibatch in this many parts")
+    p.add_argument("--compile", action="store_true", default=None)
+    p.add_argument("--device", default=None)
+    p.add_argument("--threads", type=int, help="CPU threads")
+    p.add_argument("--checkpoint-minutes", type=float)
+    p.add_argument("--keep", type=int, help="newest states kept")
+    p.add_argument("--keep-every-kimg", type=float, help="states kept for good")
+    p.add_argument("--check-ticks", type=int, help="ticks between distance checks; 0 for none")
+    p.add_argument("--no-resume", action="store_true", help="refuse a folder that holds a run")
+    data = p.add_argument_group("films")
+    data.add_argument("--pyramid", type=Path, help="default: OUT/pyramid")
+    data.add_argument("--manifest", type=Path)
+    data.add_argument("--where", nargs="+", metavar="COLUMN=VALUE[|VALUE]", default=[])
+    data.add_argument("--patient-pattern", help="regular expression; group 1 is the patient")
+    data.add_argument("--held-out", type=float, default=0.1, help="share of the patients")
+    data.add_argument("--split-seed", type=int, default=0)
+    data.add_argument("--bits", type=int, choices=[8, 16], default=8)
+    data.add_argument("--workers", type=int, default=2)
+    card = p.add_argument_group("model card")
+    card.add_argument("--name", default="")
+    card.add_argument("--data-description", default="")
+    card.add_argument("--licence", default="not stated")
+    p.add_argument("--quiet", action="store_true")
+
+
+def sizes(words: Iterable[str]) -> tuple[int | None, dict[int, int]]:
+    """``["16", "64:8"]`` to (16, {64: 8})."""
+    every, by_size = None, {}
+    for word in words:
+        size, colon, value = word.partition(":")
+        if colon:
+            by_size[int(size)] = int(value)
+        else:
+            every = int(size)
+    return every, by_size
+
+
+def config_of(options: argparse.Namespace) -> TrainingConfig:
+    """The preset with the command line's changes."""
+    name = options.preset
+    if name is None:
+        name = {1024: "karras-v2", 32: "64", 16: "64", 8: "64", 4: "64", None: "64"}.get(
+            options.resolution, str(options.resolution)
+        )
+    network = {
+        key: value
+        for key in ("channels_base", "channels_max", "latent_size", "image_channels")
+        if (value := getattr(options, key)) is not None
+    }
+    base = preset(name, resolution=options.resolution, network=network)
+    every, by_size = sizes(options.minibatch or [])
+    per_size = {}
+    for word in options.kimg_per_size or []:
+        size, _, lengths = word.partition(":")
+        fade, _, stable = lengths.partition("+")
+        per_size[int(size)] = (float(fade), float(stable or 0))
+    schedule: Schedule = base.schedule.changed(
+        kimg=options.kimg,
+        minibatch=every,
+        minibatch_per_size=by_size,
+        learning_rate=options.lr,
+        tick_kimg=options.tick_kimg,
+        per_size=per_size,
+    )
+    wanted = ["seed", "ema", "mirror", "precision", "accumulate", "compile", "device"]
+    wanted += ["checkpoint_minutes", "keep", "keep_every_kimg", "check_ticks"]
+    changes = {key: v for key in wanted if (v := getattr(options, key)) is not None}
+    return preset(
+        name, resolution=options.resolution, network=network, schedule=schedule, **changes
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Build or open the pyramid, train, and say how it ended."""
+    import torch
+    from tqdm import tqdm
+
+    from synthesis.pggan.pyramid import Pyramid, build
+    from synthesis.pggan.training import Progress, train
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    config = config_of(options)
+    if (options.data / "pyramid.json").is_file():
+        pyramid = Pyramid.open(options.data)
+    else:
+        where = dict(word.split("=", 1) for word in options.where)
+        with tqdm(desc="films", unit="film", disable=options.quiet) as bar:
+
+            def told(done: int, total: int) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+
+            pyramid = build(
+                options.data,
+                options.pyramid or options.out / "pyramid",
+                config.network.resolution,
+                manifest=options.manifest,
+                where={column: value.split("|") for column, value in where.items()},
+                patient_pattern=options.patient_pattern,
+                held_out=options.held_out,
+                seed=options.split_seed,
+                bits=options.bits,
+                workers=options.workers,
+                on_progress=told,
+            )
+    stop = False
+
+    def ask_to_stop(_signal: int, _frame: object) -> None:
+        nonlocal stop
+        stop = True
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, ask_to_stop)
+    total = config.schedule.images
+    with tqdm(total=total, unit="img", unit_scale=True, disable=options.quiet) as bar:
+
+        def show(progress: Progress) -> None:
+            bar.set_description(f"{progress.resolution} x {progress.resolution}")
+            figures = {"left": f"{progress.seconds_left / 60:.0f} min"}
+            figures["img/s"] = f"{progress.images_per_second:.1f}"
+            figures |= {k: f"{v:.2f}" for k, v in progress.losses.items() if k != "loss"}
+            bar.set_postfix(figures, refresh=False)
+            bar.update(progress.images - bar.n)
+
+        result = train(
+            config,
+            pyramid,
+            options.out,
+            resume=not options.no_resume,
+            on_progress=show,
+            should_stop=lambda: stop,
+            card={
+                "name": options.name,
+                "data": options.data_description,
+                "licence": options.licence,
+            },
+        )
+    word = "finished" if result.finished else "stopped; the same command goes on from here"
+    sys.stderr.write(f"{result.images} of {total} images: {word}\n{result.generator}\n")
+    return 0

@@ -1,0 +1,112 @@
+"""Data-parallel training over devices and hosts, started by ``torchrun``.
+
+Gradients are averaged by one all-reduce per step. The usual wrapper is not used: it hooks the
+first backward pass, and the gradient penalty needs a second.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Workers:
+    """This process among its peers."""
+
+    rank: int = 0
+    world: int = 1
+    local_rank: int = 0
+
+    @property
+    def chief(self) -> bool:
+        """The one process that writes."""
+        return self.rank == 0
+
+    def share(self, minibatch: int) -> int:
+        """This worker's part of a minibatch.
+
+        Raises:
+            ValueError: when the minibatch cannot be shared evenly.
+        """
+        if minibatch % self.world:
+            raise ValueError(
+                f"minibatch {minibatch} cannot be shared by {self.world} workers; choose a "
+                f"multiple of {self.world}"
+            )
+        return minibatch // self.world
+
+    def average_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Replace every gradient by its mean over the workers."""
+        if self.world == 1:
+            return
+        gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
+        flat = torch.cat([g.reshape(-1) for g in gradients])
+        dist.all_reduce(flat)
+        flat /= self.world
+        start = 0
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            part = flat[start : start + gradient.numel()].view_as(gradient)
+            start += gradient.numel()
+            parameter.grad = part
+
+    def agree(self, flag: bool, device: torch.device) -> bool:
+        """True on every worker when it is true on any."""
+        if self.world == 1:
+            return flag
+        value = torch.tensor(float(flag), device=device)
+        dist.all_reduce(value, op=dist.ReduceOp.MAX)
+        return bool(value.item() > 0)
+
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean over the workers."""
+        if self.world > 1:
+            dist.all_reduce(values)
+            values = values / self.world
+        return values
+
+    def broadcast(self, value: Any) -> Any:
+        """The chief's value on every worker."""
+        if self.world == 1:
+            return value
+        box = [value]
+        dist.broadcast_object_list(box, src=0)
+        return box[0]
+
+    def barrier(self) -> None:
+        """Wait for every worker."""
+        if self.world > 1:
+            dist.barrier()
+
+    def leave(self) -> None:
+        """Leave the process group."""
+        if self.world > 1 and dist.is_initialized():
+            dist.destroy_process_group()
+
+
+def join(device: str = "auto") -> tuple[Workers, torch.device]:
+    """This process's place and device: from torchrun's environment, else a lone worker.
+
+    Raises:
+        ValueError: when the named device is not there.
+    """
+    rank = int(os.environ.get("RANK", "0"))
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    kind = device
+    if device == "auto":
+        kind = "cuda" if torch.cuda.is_available() else "cpu"
+    if kind.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(f"device {device}: no CUDA device is there; use cpu or auto")
+    chosen = torch.device(f"cuda:{local}" if kind == "cuda" else kind)
+    if chosen.type == "cuda":
+        torch.cuda.set_device(chosen)
+    if world > 1 and not dist.is_initialized():
+        dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    return Workers(rank, world, local), chosen
