@@ -531,8 +531,9 @@ class _Fit:
         )
         error = math.sqrt(max(float(direction @ self.covariance @ direction), 0))
         logit, scale = float(special.logit(p)), error / (p * (1 - p))
-        z = float(stats.norm.isf((1 - level) / 2))
-        lower, upper = special.expit([logit - z * scale, logit + z * scale])
+        df = self._effective_df(row)
+        t = float(stats.t.isf((1 - level) / 2, df))
+        lower, upper = special.expit([logit - t * scale, logit + t * scale])
         notes: tuple[str, ...] = ()
         if self.sigma_penalised:
             notes = (
@@ -550,7 +551,8 @@ class _Fit:
             lower=float(lower),
             upper=float(upper),
             level=level,
-            method="crossed logistic (Laplace), averaged over readers and cases; delta on logit",
+            df=df,
+            method="crossed logistic (Laplace), averaged over readers and cases; t on the logit",
             n=self.n,
             details={
                 "conditional_probability": float(special.expit(centre)),
@@ -559,6 +561,25 @@ class _Fit:
             },
             notes=notes,
         )
+
+    def _effective_df(self, row: Floats) -> float:
+        """Satterthwaite's df of a linear predictor, from the shares of its variance.
+
+        A component known from few levels makes the normal quantile too small: with five readers
+        the interval would cover 87 % instead of 95 %.
+        """
+        inner = self.covariance[: self.p, : self.p]
+        total = float(row @ inner @ row)
+        if total <= 0:
+            return math.inf
+        spread, left = 0.0, total
+        for name, value in zip(self.active, self.theta[self.p :], strict=True):
+            levels = self.levels[name]
+            share = min(float(value) ** 2 / levels, left)
+            left -= share
+            spread += share**2 / max(levels - 1, 1)
+        spread += left**2 / max(self.n - self.p, 1)
+        return total**2 / spread if spread > 0 else math.inf
 
     def _separated_limits(self, row: Floats, level: float) -> tuple[float, float]:
         single = np.flatnonzero(row)
