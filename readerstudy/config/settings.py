@@ -124,6 +124,14 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 DATA_UPLOAD_MAX_NUMBER_FILES = 2000
 FILE_UPLOAD_TEMP_DIR = None
 
+# -- Room for generated scans ---------------------------------------------------------------------
+
+# At most so many generated scans in the archive; 0 for no limit.
+GENERATED_SCANS_LIMIT = env.int("GENERATED_SCANS_LIMIT", default=100_000)
+# Free space of a local storage that generating and training leave alone.
+DISK_RESERVE_MIB = env.int("DISK_RESERVE_MIB", default=1024)
+CHECKPOINT_UPLOAD_LIMIT_MIB = env.int("CHECKPOINT_UPLOAD_LIMIT_MIB", default=2048)
+
 # -- Jobs -----------------------------------------------------------------------------------------
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://")

@@ -25,13 +25,13 @@ log = structlog.get_logger(__name__)
 class Channel(filesystem.Channel):
     """A folder of messages, one file each: ``TIME_ID.QUEUE.msg``."""
 
-    def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
+    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override]
         folder = Path(self.data_folder_out)
         # Zero-padded, so that names sort by age.
         name = f"{time.time_ns() // 1_000_000:015d}_{uuid.uuid4()}.{queue}.msg"
         hidden = folder / f".{name}"
         try:
-            hidden.write_bytes(str_to_bytes(dumps(message)))
+            hidden.write_bytes(str_to_bytes(dumps(payload)))
             hidden.rename(folder / name)
         except OSError as error:
             raise filesystem.ChannelError(f"cannot write {folder / name}: {error}") from error

@@ -1,0 +1,111 @@
+"""The generators' pages: which there are, what each makes, and asking it for scans."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.core.files.storage import default_storage
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods
+
+from readerstudy.audit import trail
+from readerstudy.imaging.models import Scan
+from readerstudy.jobs import queue
+from readerstudy.jobs.models import Job
+from synthesis.access import researcher_only
+from synthesis.forms import QUEUE_OF_DEVICE, SampleForm
+from synthesis.models import Generator
+
+LATEST_SCANS = 18
+LATEST_JOBS = 5
+
+
+@researcher_only
+@require_GET
+def generators(request: HttpRequest) -> HttpResponse:
+    """Every generator with a few of its samples."""
+    found = list(Generator.objects.with_scan_counts())
+    return render(
+        request,
+        "synthesis/list.html",
+        {"generators": found, "scans": sum(g.scan_count for g in found)},
+    )
+
+
+@researcher_only
+@require_http_methods(["GET", "POST"])
+def generator(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """One generator: its card, its samples, and the form that asks it for scans."""
+    found = get_object_or_404(Generator.objects.with_scan_counts(), public_id=public_id)
+    form = SampleForm(request.POST or None, generator=found)
+    if request.method == "POST" and form.is_valid():
+        job = ask_for_scans(found, form, request)
+        return redirect("jobs:detail", job.public_id)
+    return render(
+        request,
+        "synthesis/generator.html",
+        {
+            "generator": found,
+            "form": form,
+            "card": card_lines(found),
+            "scans": Scan.objects.filter(generator_digest=found.digest)[:LATEST_SCANS],
+            "jobs": Job.objects.visible_to(request.user)  # type: ignore[arg-type]
+            .of_kind("synthesis.sample", generator=str(found.public_id))
+            .defer("log", "exhibits")[:LATEST_JOBS],
+        },
+        status=422 if form.errors else 200,
+    )
+
+
+def ask_for_scans(found: Generator, form: SampleForm, request: HttpRequest) -> Job:
+    wish = form.wish
+    job = queue.submit(
+        "synthesis.sample",
+        title=f"{wish['count']:,} scans from {found.name}",
+        parameters={"generator": str(found.public_id), **wish},
+        by=request.user,
+        total=wish["count"],
+        queue=QUEUE_OF_DEVICE[wish["device"]],
+        public_id=form.cleaned_data["token"],
+    )
+    trail.record("generator.sampled", request=request, on=found, job=str(job.public_id), **wish)
+    return job
+
+
+@researcher_only
+@require_GET
+def sample(request: HttpRequest, public_id: UUID, number: int) -> HttpResponseBase:
+    """One of the pictures by which a generator is shown."""
+    found = get_object_or_404(Generator, public_id=public_id)
+    return stored_picture(found.sample_keys, number)
+
+
+def stored_picture(keys: list[str], number: int) -> FileResponse:
+    """The picture under ``keys[number]``; it never changes, so the browser may keep it."""
+    if number >= len(keys) or not default_storage.exists(keys[number]):
+        raise Http404
+    response = FileResponse(default_storage.open(keys[number]), content_type="image/png")
+    response["Cache-Control"] = "private, max-age=31536000, immutable"
+    return response
+
+
+def card_lines(found: Generator) -> list[tuple[str, Any]]:
+    """The model card as (name, value), what is known first, what was left open plainly so."""
+    card = found.card
+    data = card.get("data") or "not stated"
+    if isinstance(data, dict):
+        data = "; ".join(f"{name.replace('_', ' ')}: {value}" for name, value in data.items())
+    lines: list[tuple[str, Any]] = [
+        ("Trained on", data),
+        ("Images seen in training", card.get("images_seen") or "not stated"),
+        ("Trained", card.get("date") or "not stated"),
+        ("Licence of the weights", card.get("licence") or "not stated"),
+        ("Intended use", card.get("intended_use") or "not stated"),
+    ]
+    metrics = card.get("metrics") or {}
+    lines += [(name.replace("_", " "), value) for name, value in metrics.items()]
+    if card.get("notes"):
+        lines.append(("Notes", card["notes"]))
+    return lines
