@@ -1,0 +1,62 @@
+"""The report's first sentences, in the words of the declared plan."""
+
+from __future__ import annotations
+
+from readerstudy.analysis.result import Estimate, format_p
+from readerstudy.reports.statistics import Statistics
+from readerstudy.studies.protocol import AnalysisPlan
+
+
+def headline(statistics: Statistics, plan: AnalysisPlan) -> list[str]:
+    """What was found, with its uncertainty; never a naked "significant"."""
+    realism = statistics.realism
+    if realism is None:
+        return ["No judgments were recorded, so there is nothing to report."]
+    said = []
+    generated = realism.by_origin.get("generated")
+    acquired = realism.by_origin.get("acquired")
+    if generated is not None:
+        primary = generated.primary
+        said.append(
+            f"Readers judged generated scans real in {_share(primary)} of {generated.n} "
+            f"readings; against chance ({plan.chance:.0%}) {_p(primary)}."
+        )
+    if acquired is not None:
+        said.append(
+            f"They judged acquired scans real in {_share(acquired.primary)} of "
+            f"{acquired.n} readings."
+        )
+    difference = realism.difference.get("u_statistic")
+    if difference is not None:
+        said.append(
+            f"The difference, generated minus acquired, is {100 * difference.estimate:+.0f} "
+            f"percentage points ({_interval(difference, signed=True)}), {_p(difference)}."
+        )
+    if generated is not None and plan.equivalence_margin is not None:
+        equivalence = generated.equivalence.get("u_statistic")
+        if equivalence is not None and equivalence.p_value is not None:
+            held = equivalence.p_value < plan.alpha
+            said.append(
+                f"Equivalence to chance within {100 * plan.equivalence_margin:g} percentage points "
+                f"was {'shown' if held else 'not shown'} "
+                f"({format_p(equivalence.p_value)}, two one-sided tests)."
+            )
+    return said
+
+
+def _share(estimate: Estimate) -> str:
+    return f"{100 * estimate.estimate:.0f} % ({_interval(estimate)})"
+
+
+def _interval(estimate: Estimate, *, signed: bool = False) -> str:
+    if estimate.lower is None or estimate.upper is None:
+        return "no interval"
+    sign = "+" if signed else ""
+    return (
+        f"{100 * estimate.level:g} % CI {100 * estimate.lower:{sign}.0f} to "
+        f"{100 * estimate.upper:{sign}.0f}"
+    )
+
+
+def _p(estimate: Estimate) -> str:
+    return format_p(estimate.p_value) if estimate.p_value is not None else "p not defined"
