@@ -11,10 +11,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
 from readerstudy.audit import trail
+from readerstudy.imaging.access import researchers_only
 from readerstudy.imaging.models import Scan
 from readerstudy.jobs import queue
 from readerstudy.jobs.models import Job
-from synthesis.access import researcher_only
 from synthesis.forms import QUEUE_OF_DEVICE, SampleForm
 from synthesis.models import Generator
 
@@ -22,7 +22,7 @@ LATEST_SCANS = 18
 LATEST_JOBS = 5
 
 
-@researcher_only
+@researchers_only
 @require_GET
 def generators(request: HttpRequest) -> HttpResponse:
     """Every generator with a few of its samples."""
@@ -34,7 +34,7 @@ def generators(request: HttpRequest) -> HttpResponse:
     )
 
 
-@researcher_only
+@researchers_only
 @require_http_methods(["GET", "POST"])
 def generator(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """One generator: its card, its samples, and the form that asks it for scans."""
@@ -74,7 +74,7 @@ def ask_for_scans(found: Generator, form: SampleForm, request: HttpRequest) -> J
     return job
 
 
-@researcher_only
+@researchers_only
 @require_GET
 def sample(request: HttpRequest, public_id: UUID, number: int) -> HttpResponseBase:
     """One of the pictures by which a generator is shown."""
