@@ -35,7 +35,7 @@ def add(commands: Any) -> None:
     p.add_argument("--seed", type=int)
     p.add_argument("--ema", type=float)
     p.add_argument("--mirror", action="store_true", default=None, help="off by default: situs")
-    p.add_argument("--precision", choices=["fp32", "bf16", "fp16"])
+    p.add_argument("--precision", choices=["auto", "fp32", "bf16", "fp16"])
     p.add_argument("--accumulate", type=int, help="compute each minibatch in this many parts")
     p.add_argument("--compile", action="store_true", default=None)
     p.add_argument("--device", default=None)

@@ -41,14 +41,20 @@ def discriminator_terms(
     penalty: float = 10.0,
     drift: float = 1e-3,
     loss_scale: float = 1.0,
+    penalised: Score | None = None,
 ) -> dict[str, Tensor]:
     """The discriminator's loss and its parts, scalars.
+
+    Args:
+        mix: (N,) in [0, 1], where between real and fake the gradient is taken.
+        penalised: the discriminator as the penalty differentiates it twice, where that is another
+            callable (a compiled one cannot be differentiated twice).
 
     ``loss = mean(D(fake)) - mean(D(real)) + penalty * GP + drift * mean(D(real)^2)``
     """
     real_scores = score(real).float()
     fake_scores = score(fake).float()
-    gp = gradient_penalty(score, interpolate(real, fake, mix), loss_scale=loss_scale)
+    gp = gradient_penalty(penalised or score, interpolate(real, fake, mix), loss_scale=loss_scale)
     wasserstein = fake_scores.mean() - real_scores.mean()
     loss = wasserstein + penalty * gp + drift * real_scores.square().mean()
     return {

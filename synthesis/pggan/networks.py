@@ -92,11 +92,12 @@ class Generator(nn.Module):
         previous = x
         for block in self.blocks[:level]:
             previous, x = x, block(x)  # (N, channels[i], 4 * 2**i, 4 * 2**i)
-        images = self.to_rgb[level](x)
-        if level and not _is_one(fade):
-            images = torch.lerp(
-                upscale(self.to_rgb[level - 1](previous)), images, _weight(fade, images)
-            )
+        # Pixels are summed in float32 under mixed precision too: bf16 has 8 bits, a film more.
+        with full_precision(x.device):
+            images = self.colour(level)(x.float())
+            if level and not _is_one(fade):
+                old = upscale(self.colour(level - 1)(previous.float()))
+                images = torch.lerp(old, images, _weight(fade, images))
         return torch.tanh(images) if config.output_activation == "tanh" else images
 
 
@@ -158,8 +159,14 @@ class Discriminator(nn.Module):
         x = F.leaky_relu(self.conv(x), config.leak)  # (N, channels[0], 4, 4)
         # Flattened in channel, row, column order, whatever the memory format.
         x = F.leaky_relu(self.dense(x.contiguous().flatten(1)), config.leak)  # (N, head_width)
-        scores: Tensor = self.score(x)
+        with full_precision(x.device):  # the loss is a difference of scores
+            scores: Tensor = self.score(x.float())
         return scores.squeeze(1)  # (N,)
+
+
+def full_precision(device: torch.device) -> torch.autocast:
+    """Leave mixed precision for a few operations that need all their digits."""
+    return torch.autocast(device.type, enabled=False)
 
 
 def _is_one(fade: float | Tensor) -> bool:

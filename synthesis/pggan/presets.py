@@ -11,7 +11,7 @@ from synthesis.pggan import schedule as schedules
 from synthesis.pggan.config import ConfigError, NetworkConfig, cxr_pggan, karras
 from synthesis.pggan.schedule import Schedule
 
-Precision = Literal["fp32", "bf16", "fp16"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class TrainingConfig:
     critic_steps: int = 1  # discriminator steps per generator step
     mirror: bool = False  # a mirrored chest has its heart on the wrong side
 
-    precision: Precision = "fp32"
+    precision: Precision = "fp32"  # auto: bf16 where the device multiplies it natively
     accumulate: int = 1  # parts that a minibatch is computed in
     compile: bool = False
     device: str = "auto"
@@ -54,8 +54,8 @@ class TrainingConfig:
                 f"the network ends at {self.network.resolution}, the schedule at "
                 f"{self.schedule.resolution}; they must agree"
             )
-        if self.precision not in ("fp32", "bf16", "fp16"):
-            raise ConfigError(f"precision {self.precision!r}: fp32, bf16 or fp16 expected")
+        if self.precision not in ("auto", "fp32", "bf16", "fp16"):
+            raise ConfigError(f"precision {self.precision!r}: auto, fp32, bf16 or fp16 expected")
         if self.accumulate < 1 or self.critic_steps < 1 or self.keep < 1:
             raise ConfigError("accumulate, critic_steps and keep: at least 1 expected")
         if not 0.0 <= self.ema < 1.0:
@@ -113,6 +113,7 @@ def _cpu(resolution: int, kimg: float, base: int, maximum: int) -> Callable[...,
             schedule=schedules.small(resolution, kimg),
             # Short runs: an average over 1,000 steps would still hold the first samples.
             ema=0.998,
+            precision="auto",
             check_images=256,
         )
 
@@ -125,8 +126,8 @@ PRESETS: dict[str, Callable[..., TrainingConfig]] = {
     "512": _karras(512),
     "256": _karras(256),
     "128": _karras(128),
-    "64": _cpu(64, 400.0, 2048, 96),
-    "demo": _cpu(64, 120.0, 1024, 64),
+    "64": _cpu(64, 400.0, 1024, 96),
+    "demo": _cpu(64, 120.0, 512, 64),
 }
 
 
@@ -165,7 +166,7 @@ def _resized(
     name: str, config: TrainingConfig, resolution: int, network: dict[str, Any]
 ) -> TrainingConfig:
     if name in ("64", "demo"):
-        base, maximum, kimg = (2048, 96, 400.0) if name == "64" else (1024, 64, 120.0)
+        base, maximum, kimg = (1024, 96, 400.0) if name == "64" else (512, 64, 120.0)
         return _cpu(resolution, kimg * resolution / 64, base, maximum)(**network)
     if name == "paper":
         stages = tuple(s for s in config.schedule.stages if s.resolution <= resolution)

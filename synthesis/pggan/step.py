@@ -145,6 +145,10 @@ class Trainer:
             scores: Tensor = self.judge(images, level=level, fade=fade)
             return scores
 
+        def plain(images: Tensor) -> Tensor:
+            scores: Tensor = self.discriminator(images, level=level, fade=fade)
+            return scores
+
         sums: dict[str, Tensor] = {}
         for r, latent, m in zip(real.chunk(parts), z.chunk(parts), mix.chunk(parts), strict=True):
             with self._autocast():
@@ -157,6 +161,7 @@ class Trainer:
                     m,
                     penalty=config.penalty,
                     drift=config.drift,
+                    penalised=plain,
                     loss_scale=self.scaler.get_scale() if self.scaler.is_enabled() else 1.0,
                 )
             self.scaler.scale(terms["loss"] / parts).backward()

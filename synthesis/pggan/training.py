@@ -6,6 +6,7 @@ result = train(preset("demo"), pyramid, "runs/demo", on_progress=print)
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from collections.abc import Callable
@@ -119,6 +120,9 @@ class Run:
     ) -> None:
         for stage in config.schedule.stages:
             workers.share(stage.minibatch)
+        if config.precision == "auto":
+            precision = distributed.native_precision(device)
+            config = dataclasses.replace(config, precision=precision)
         pyramid.array(config.network.resolution)  # raises when the pyramid is too small
         self.config, self.pyramid, self.folder = config, pyramid, folder
         self.workers, self.device, self.card = workers, device, card
