@@ -137,8 +137,9 @@ def _acquisition(ds: Dataset, phantom: Phantom, day: str) -> None:
     ds.InstanceNumber = 1
     ds.AcquisitionNumber = 1
     ds.KVP = f"{details['kilovolt']:.1f}"
-    ds.DistanceSourceToDetector = f"{details['source_detector']:.0f}"
-    ds.DistanceSourceToPatient = f"{details['source_detector'] / details['magnification']:.0f}"
+    ds.PositionerType = "COLUMN"
+    ds.DistanceSourceToDetector = f"{details['source_detector']:.1f}"
+    ds.DistanceSourceToPatient = f"{details['source_detector'] / details['magnification']:.1f}"
     ds.EstimatedRadiographicMagnificationFactor = f"{details['magnification']:.4f}"
     # DX Detector
     ds.DetectorType = "SCINTILLATOR"
