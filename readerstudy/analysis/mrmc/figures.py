@@ -1,0 +1,259 @@
+"""Figures of merit of every reader under every modality, with their covariance over cases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from readerstudy.analysis.delong import placement_matrix
+from readerstudy.analysis.tidy import RatingCube
+
+from .moments import auc_moments, binary_moments, unbiased_covariance
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+METRICS = ("auc", "sensitivity", "specificity", "accuracy", "proportion")
+REPLICATES = 64
+COVARIANCES = ("jackknife", "delong", "unbiased", "bootstrap")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """``values`` is modality x reader (NaN where a reader has no cell), ``covariance`` over the
+    flattened cells, ``deviations`` the jackknife's leave-one-out differences (cell x case)."""
+
+    values: Floats
+    covariance: Floats
+    metric: str
+    method: str
+    cases: int
+    positives: int
+    negatives: int
+    notes: tuple[str, ...] = field(default=())
+
+
+def cells_of(cube: RatingCube, metric: str) -> tuple[Floats, Bools | None]:
+    """Cell x case values of the metric: ratings and truth for the AUC, else 0/1 responses.
+
+    Raises ``ValueError`` for an unknown metric, a metric that needs truth where there is none,
+    single-class data, or responses that are not 0/1 where they must be.
+    """
+    if metric not in METRICS:
+        raise ValueError(f"unknown figure of merit {metric!r}: use one of {', '.join(METRICS)}")
+    ratings = cube.ratings.reshape(-1, cube.ratings.shape[2])
+    if metric != "proportion" and not cube.has_truth:
+        raise ValueError(f"{metric} needs the truth of every case: name the truth column")
+    if metric == "auc":
+        if cube.truth.all() or not cube.truth.any():
+            only = "positive" if cube.truth.all() else "negative"
+            raise ValueError(
+                f"all {cube.truth.size} cases are {only}: the AUC needs both classes; analyse a "
+                "proportion instead"
+            )
+        return ratings, cube.truth
+    known = np.isfinite(ratings)
+    if not np.isin(ratings[known], (0.0, 1.0)).all():
+        bad = ratings[known][~np.isin(ratings[known], (0.0, 1.0))][0]
+        raise ValueError(f"{metric} needs responses of 0 and 1, found {bad:g}; give a threshold")
+    if metric == "sensitivity":
+        responses = ratings[:, cube.truth]
+    elif metric == "specificity":
+        responses = 1.0 - ratings[:, ~cube.truth]
+    elif metric == "accuracy":
+        responses = np.where(cube.truth, ratings, 1.0 - ratings)
+    else:
+        responses = ratings
+    if responses.shape[1] == 0:
+        wanted = "positive" if metric == "sensitivity" else "negative"
+        raise ValueError(f"no {wanted} case: {metric} is not defined")
+    return responses, None
+
+
+def figures_of_merit(
+    cube: RatingCube,
+    *,
+    metric: str = "auc",
+    covariance: str = "jackknife",
+    replicates: int = 1000,
+    seed: int | None = 0,
+) -> Figures:
+    """The figures of merit and their covariance by the named method.
+
+    ``jackknife`` leaves out one case at a time over all cases of the study (closed form);
+    ``delong`` is the sample covariance of placements, for incomplete designs over the cases two
+    cells share; ``unbiased`` is the U-statistic; ``bootstrap`` resamples cases within truth.
+    """
+    if covariance not in COVARIANCES:
+        raise ValueError(
+            f"unknown covariance method {covariance!r}: use one of {', '.join(COVARIANCES)}"
+        )
+    cells, truth = cells_of(cube, metric)
+    read = np.isfinite(cells)
+    notes = list(cube.notes)
+    used = cells[:, read.any(axis=0)]
+    labels = None if truth is None else truth[read.any(axis=0)]
+    values, components = _influence(used, labels)
+    if covariance == "unbiased":
+        moments = binary_moments(used) if labels is None else auc_moments(used, labels)
+        matrix = unbiased_covariance(moments)
+    elif covariance == "bootstrap":
+        with threadpool_limits(limits=1, user_api="blas"):
+            matrix, lost = _bootstrap(used, labels, replicates, seed)
+        if lost:
+            notes.append(f"{lost} of {replicates} bootstrap samples left a cell without a class")
+    else:
+        matrix = _from_influence(used, labels, components, covariance)
+        if covariance == "delong" and not np.isfinite(used[~np.isnan(values)]).all():
+            notes.append("incomplete design: DeLong's covariance over the cases two cells share")
+    shape = cube.ratings.shape[:2]
+    empty = np.isnan(values)
+    matrix = matrix.copy()
+    matrix[empty, :] = np.nan
+    matrix[:, empty] = np.nan
+    return Figures(
+        values=values.reshape(shape),
+        covariance=matrix,
+        metric=metric,
+        method=covariance,
+        cases=used.shape[1],
+        positives=int(labels.sum()) if labels is not None else 0,
+        negatives=int((~labels).sum()) if labels is not None else 0,
+        notes=tuple(notes),
+    )
+
+
+def _influence(cells: Floats, truth: Bools | None) -> tuple[Floats, Floats]:
+    """Each cell's figure of merit and, per case, its component minus that (0 where not read)."""
+    if truth is None:
+        counts = np.isfinite(cells).sum(axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = np.where(counts > 0, np.nansum(cells, axis=1) / counts, np.nan)
+        components = cells - values[:, None]
+    else:
+        placed = placement_matrix(cells, truth)
+        counts = np.isfinite(placed[:, truth]).sum(axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = np.where(counts > 0, np.nansum(placed[:, truth], axis=1) / counts, np.nan)
+        components = placed - values[:, None]
+    return values, np.nan_to_num(components, nan=0.0)
+
+
+def class_sizes(cells: Floats, truth: Bools | None) -> Floats:
+    """For every cell and case the number of read cases of that case's class (cell x case)."""
+    read = np.isfinite(cells).astype(float)
+    if truth is None:
+        return np.broadcast_to(read.sum(axis=1)[:, None], cells.shape)
+    ones, zeros = read[:, truth].sum(axis=1), read[:, ~truth].sum(axis=1)
+    return np.where(truth[None, :], ones[:, None], zeros[:, None])
+
+
+def jackknife_deviations(cells: Floats, truth: Bools | None) -> tuple[Floats, Floats]:
+    """Figures of merit and their change when a case is left out (cell x case).
+
+    Leaving positive i out of n1 changes the AUC by (AUC - V10_i) / (n1 - 1). Raises
+    ``ValueError`` where a cell has a single case of a class: leaving it out leaves nothing.
+    """
+    values, components = _influence(cells, truth)
+    sizes = class_sizes(cells, truth)
+    single = (np.isfinite(cells) & (sizes == 1) & ~np.isnan(values)[:, None]).any(axis=1)
+    if single.any():
+        raise ValueError(
+            f"{int(single.sum())} reader-modality cells have a single case of a class: variance "
+            "over cases cannot be estimated; add cases or drop those readers"
+        )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return values, np.where(components == 0, 0.0, -components / (sizes - 1.0))
+
+
+def _from_influence(cells: Floats, truth: Bools | None, components: Floats, method: str) -> Floats:
+    if method == "jackknife":
+        _, deviations = jackknife_deviations(cells, truth)
+        n = cells.shape[1]
+        return np.asarray((n - 1.0) / n * (deviations @ deviations.T))
+    jackknife_deviations(cells, truth)  # For its check of single cases.
+    sizes = class_sizes(cells, truth)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scaled = np.where(components == 0, 0.0, components / np.sqrt(sizes * (sizes - 1.0)))
+    return np.asarray(scaled @ scaled.T)
+
+
+def _bootstrap(
+    cells: Floats, truth: Bools | None, replicates: int, seed: int | None
+) -> tuple[Floats, int]:
+    """Covariance of the figures of merit over resampled cases, stratified by truth."""
+    if replicates < 2:
+        raise ValueError(f"{replicates} bootstrap replicates: at least two are needed")
+    rng = np.random.default_rng(seed)
+    strata = [np.arange(cells.shape[1])] if truth is None else [
+        np.flatnonzero(truth), np.flatnonzero(~truth)
+    ]  # fmt: skip
+    weights = np.zeros((cells.shape[1], replicates), dtype=np.float32)
+    for stratum in strata:
+        picked = rng.integers(0, stratum.size, size=(replicates, stratum.size))
+        picked += np.arange(replicates)[:, None] * stratum.size
+        counts = np.bincount(picked.ravel(), minlength=replicates * stratum.size)
+        weights[stratum] = counts.reshape(replicates, stratum.size).T
+    values = np.full((cells.shape[0], replicates), np.nan)
+    plans = [_plan(row, truth) for row in cells]
+    for start in range(0, replicates, REPLICATES):
+        # A few replicates' weights stay in the cache while every cell is gone through.
+        w = np.ascontiguousarray(weights[:, start : start + REPLICATES])
+        for cell, plan in enumerate(plans):
+            if plan is not None:
+                values[cell, start : start + REPLICATES] = plan(w)
+    present = ~np.isnan(values).all(axis=1)
+    usable = ~np.isnan(values[present]).any(axis=0)
+    matrix = np.full((cells.shape[0], cells.shape[0]), np.nan)
+    matrix[np.ix_(present, present)] = np.atleast_2d(np.cov(values[present][:, usable], ddof=1))
+    return matrix, int((~usable).sum())
+
+
+Weights = NDArray[np.float32]
+
+
+def _plan(row: Floats, truth: Bools | None) -> Callable[[Weights], Floats] | None:
+    """How to recompute one cell's figure of merit under case weights (case x replicate)."""
+    read = np.isfinite(row)
+    if truth is None:
+        if not read.any():
+            return None
+        x = row[read].astype(np.float32)
+
+        def mean(weights: Weights) -> Floats:
+            w = weights[read]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                return np.asarray(x @ w / w.sum(axis=0), dtype=float)
+
+        return mean
+    if not (read & truth).any() or not (read & ~truth).any():
+        return None
+    return weighted_auc(row, read & truth, read & ~truth)
+
+
+def weighted_auc(row: Floats, positive: Bools, negative: Bools) -> Callable[[Weights], Floats]:
+    """A function of case weights giving the AUC under each replicate, by cumulated weights."""
+    order = np.flatnonzero(negative)[np.argsort(row[negative], kind="stable")]
+    levels, level = np.unique(row[positive], return_inverse=True)
+    few = levels.size <= 64
+    ranked = np.flatnonzero(positive)
+    high = levels if few else row[positive]
+    below = np.searchsorted(row[order], high, side="left")
+    up_to = np.searchsorted(row[order], high, side="right")
+    onehot = (level[None, :] == np.arange(levels.size)[:, None]).astype(np.float32) if few else None
+
+    def auc(weights: Weights) -> Floats:
+        cumulated = np.zeros((order.size + 1, weights.shape[1]), dtype=np.float32)
+        np.cumsum(weights[order], axis=0, out=cumulated[1:])
+        own = weights[ranked]
+        at = own if onehot is None else onehot @ own
+        wins = np.einsum("ib,ib->b", at, cumulated[below] + cumulated[up_to], dtype=np.float64)
+        pairs = own.sum(axis=0, dtype=np.float64) * cumulated[-1]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(wins / 2.0 / pairs)
+
+    return auc

@@ -1,0 +1,296 @@
+"""Gallas' one-shot MRMC variance by U- and V-statistics: any design, missing readings, binary data.
+
+The reader-averaged figure of merit is a mean over (reader, positive, negative) triples, or over
+(reader, case) pairs for a binary endpoint; its variance is a combination of eight (four) moments
+of products of kernels that share a reader or not and share cases or not.
+
+Sources: Gallas, Acad Radiol 13 (2006) 353-362; Gallas, Bandos, Samuelson and Wagner, Commun Stat
+Theory Methods 38 (2009) 2586-2603; Gallas and Brown, Neural Networks 21 (2008) 387-397 (arbitrary
+designs); Gallas, Pennello and Myers, JOSA A 24 (2007) B70-B80 (binary); Obuchowski, Gallas and
+Hillis, Acad Radiol 19 (2012) 1508-1517 (degrees of freedom). Equal to iMRMC.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Hashable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from readerstudy.analysis.result import Estimate
+from readerstudy.analysis.tidy import RatingCube
+
+from .figures import cells_of
+from .inference import ROUNDING, estimate_from
+from .moments import CellMoments, auc_moments, binary_moments, unbiased_covariance
+from .obuchowski_rockette import cube_for, design_of
+from .reader_average import Layout, Moments, contrast_variance, satterthwaite
+from .result import MrmcResult
+
+Floats = NDArray[np.float64]
+
+
+def u_statistics(
+    table: pd.DataFrame,
+    *,
+    metric: str = "auc",
+    statistic: str = "U",
+    weights: str = "pairs",
+    null: float | None = None,
+    level: float = 0.95,
+    threshold: float | None = None,
+    df_convention: str = "exact",
+    reader: str = "reader",
+    case: str = "case",
+    modality: str | None = "modality",
+    truth: str | None = "truth",
+    rating: str = "rating",
+    positive: Hashable | None = None,
+) -> MrmcResult:
+    """Reader-averaged figures of merit with readers and cases random, whatever the design.
+
+    Parameters
+    ----------
+    metric, threshold, null, and the column names
+        As in ``obuchowski_rockette``.
+    statistic
+        ``U`` unbiased (may be negative in tiny samples: said, never rooted) or ``V``, the
+        non-parametric maximum-likelihood form (biased upward, never below its U counterpart's
+        negative).
+    weights
+        ``pairs``: every comparison counts the same, as in iMRMC, so readers with more readings
+        weigh more; ``readers``: every reader counts the same. Equal in balanced designs.
+    df_convention
+        ``exact``: t with the fractional degrees of freedom; ``imrmc``: rounded down, normal above
+        50, as iMRMC prints its intervals.
+
+    One reader in a modality (an algorithm, say) is taken as fixed there, as iMRMC's advice to enter
+    it twice does. Raises ``ValueError`` as ``obuchowski_rockette``.
+    """
+    cube = cube_for(
+        table, metric, threshold, reader=reader, case=case, modality=modality, truth=truth,
+        rating=rating, positive=positive,
+    )  # fmt: skip
+    if null is None and metric == "auc":
+        null = 0.5
+    return u_statistics_of(
+        cube, metric=metric, statistic=statistic, weights=weights, null=null, level=level,
+        df_convention=df_convention,
+    )  # fmt: skip
+
+
+def u_statistics_of(
+    cube: RatingCube,
+    *,
+    metric: str = "auc",
+    statistic: str = "U",
+    weights: str = "pairs",
+    null: float | None = None,
+    level: float = 0.95,
+    df_convention: str = "exact",
+) -> MrmcResult:
+    """As ``u_statistics``, from a cube of ratings."""
+    for name, value, allowed in (
+        ("statistic", statistic, ("U", "V")),
+        ("weights", weights, ("pairs", "readers")),
+        ("df_convention", df_convention, ("exact", "imrmc")),
+    ):
+        if value not in allowed:
+            raise ValueError(f"{name} {value!r}: use one of {', '.join(allowed)}")
+    cells, labels = cells_of(cube, metric)
+    cell_moments = binary_moments(cells) if labels is None else auc_moments(cells, labels)
+    layout = Layout.of(cube, cell_moments, weights)
+    t = len(cube.modalities)
+    notes = [*cube.notes, *layout.notes]
+    pair = {
+        (a, b): layout.moments(a, b)
+        for a in range(t)
+        for b in range(a, t)
+    }  # fmt: skip
+    means = [layout.mean(a) for a in range(t)]
+    options: dict[str, Any] = {
+        "statistic": statistic, "level": level, "convention": df_convention, "metric": metric,
+    }  # fmt: skip
+    modalities = {
+        label: _modality(label, means[a], pair[a, a], null, cells=layout, index=a, **options)
+        for a, label in enumerate(cube.modalities)
+    }
+    differences = {
+        (cube.modalities[a], cube.modalities[b]): _difference(
+            (cube.modalities[a], cube.modalities[b]), means[a] - means[b],
+            pair[a, a], pair[b, b], pair[a, b], **options,
+        )
+        for a, b in itertools.combinations(range(t), 2)
+    }  # fmt: skip
+    equality = None
+    if t == 2:
+        only = next(iter(differences.values()))
+        if only.statistic is not None:
+            df2 = only.df if isinstance(only.df, float) else math.inf
+            equality = Estimate(
+                name="equality of modalities", estimate=only.statistic**2, level=level,
+                statistic=only.statistic**2, df=(1.0, df2), p_value=only.p_value,
+                method=f"{statistic}-statistics, squared t", notes=only.notes,
+            )  # fmt: skip
+    elif t > 2:
+        notes.append("more than two modalities: pairwise differences only, adjust for multiplicity")
+    return MrmcResult(
+        figure_of_merit=metric,
+        method=f"{statistic}-statistics (Gallas)",
+        covariance_method=f"{statistic}-statistic moments",
+        readers="random",
+        cases="random",
+        design=design_of(cube),
+        modalities=modalities,
+        differences=differences,
+        equality=equality,
+        reader_values=_reader_values(cube, cell_moments, metric, level),
+        components={
+            f"M{i + 1} {cube.modalities[a]} - {cube.modalities[b]}": float(value)
+            for (a, b), m in pair.items()
+            for i, value in enumerate(m.unbiased)
+        },
+        counts={
+            "modalities": t, "readers": len(cube.readers), "cases": len(cube.cases),
+            "readings": int(np.isfinite(cube.ratings).sum()),
+            "positives": int(cube.truth.sum()) if labels is not None else 0,
+            "negatives": int((~cube.truth).sum()) if labels is not None else 0,
+        },
+        notes=tuple(notes),
+    )  # fmt: skip
+
+
+def _finish(
+    name: str,
+    estimate: float,
+    variance: float,
+    df: float,
+    null: float | None,
+    details: dict[str, Any],
+    *,
+    statistic: str,
+    level: float,
+    convention: str,
+    metric: str,
+    bounds: tuple[float, float] | None,
+) -> Estimate:
+    del metric
+    details["df_bdg"] = df
+    used = df
+    if convention == "imrmc" and math.isfinite(df):
+        used = math.inf if df > 50 else math.floor(df)
+    notes: tuple[str, ...] = ()
+    variance = 0.0 if abs(variance) <= ROUNDING else variance
+    if variance < -ROUNDING and statistic == "U":
+        notes = ("the unbiased estimate is negative in so small a sample; see statistic='V'",)
+    return estimate_from(
+        name=name, estimate=estimate, variance=variance,
+        df=used if math.isfinite(used) else math.inf, level=level, null=null,
+        method=f"{statistic}-statistics (Gallas), readers and cases random", details=details,
+        notes=notes, bounds=bounds,
+    )  # fmt: skip
+
+
+def _modality(
+    label: Hashable,
+    mean: float,
+    m: Moments,
+    null: float | None,
+    *,
+    cells: Layout,
+    index: int,
+    statistic: str,
+    level: float,
+    convention: str,
+    metric: str,
+) -> Estimate:
+    variance = contrast_variance([(1.0, m)], statistic)
+    details: dict[str, Any] = {
+        "moments": m.unbiased, "moments_biased": m.biased, "coefficients": m.coefficients,
+        "variance_u": m.covariance, "variance_v": m.covariance_biased,
+    }  # fmt: skip
+    found = _finish(
+        f"{metric} of {label}", mean, variance, satterthwaite(variance, m.sources), null, details,
+        statistic=statistic, level=level, convention=convention, metric=metric, bounds=(0.0, 1.0),
+    )  # fmt: skip
+    if found.standard_error == 0.0 and not math.isnan(cells.perfect[index]):
+        return _at_bound(found, cells, index, level)
+    return found
+
+
+def _at_bound(found: Estimate, cells: Layout, index: int, level: float) -> Estimate:
+    """Exact interval of 0 or 1, from the comparisons of the modality's first reader.
+
+    That reader's figure is at the bound with at most theta^m, m his disjoint comparisons.
+    """
+    m = cells.moments_of_cells
+    own = cells.cells[index][0]
+    size = m.counts[own]
+    if m.denominators.shape[0] == 4:  # n1 n0^2 and n1^2 n0 over n1 n0.
+        size = min(m.denominators[1, own, own], m.denominators[2, own, own]) / size
+    bound = ((1.0 - level) / 2.0) ** (1.0 / max(1.0, float(size)))
+    lower, upper = (bound, 1.0) if cells.perfect[index] == 1.0 else (0.0, 1.0 - bound)
+    note = "exact interval for these readers from the bound of a figure of merit of 0 or 1"
+    return replace(found, lower=lower, upper=upper, notes=(*found.notes, note))
+
+
+def _difference(
+    labels: tuple[Hashable, Hashable],
+    difference: float,
+    first: Moments,
+    second: Moments,
+    cross: Moments,
+    *,
+    statistic: str,
+    level: float,
+    convention: str,
+    metric: str,
+) -> Estimate:
+    variance = contrast_variance([(1.0, first), (1.0, second), (-2.0, cross)], statistic)
+    a, b, ab = first.sources, second.sources, cross.sources
+    shared = np.where(np.isfinite(ab[:, 1]) & (ab[:, 1] > 0), ab[:, 0], 0.0)
+    sources = np.column_stack([a[:, 0] + b[:, 0] - 2.0 * shared, np.minimum(a[:, 1], b[:, 1])])
+    details: dict[str, Any] = {
+        "variance_first": first.covariance, "variance_second": second.covariance,
+        "covariance": cross.covariance, "moments": cross.unbiased,
+        "coefficients": cross.coefficients,
+        "variance_u": first.covariance + second.covariance - 2.0 * cross.covariance,
+        "variance_v": first.covariance_biased + second.covariance_biased
+        - 2.0 * cross.covariance_biased,
+    }  # fmt: skip
+    return _finish(
+        f"{metric} of {labels[0]} - {labels[1]}", difference, variance,
+        satterthwaite(variance, sources), 0.0, details, statistic=statistic, level=level,
+        convention=convention, metric=metric, bounds=None,
+    )  # fmt: skip
+
+
+def _reader_values(
+    cube: RatingCube, moments: CellMoments, metric: str, level: float
+) -> dict[tuple[Hashable, Hashable], Estimate]:
+    """Each reader's figure of merit, cases random (unbiased variance, normal interval)."""
+    t, r, _ = cube.ratings.shape
+    variances = np.diag(unbiased_covariance(moments))
+    reach = float(stats.norm.ppf((1.0 + level) / 2.0))
+    found: dict[tuple[Hashable, Hashable], Estimate] = {}
+    for a, b in itertools.product(range(t), range(r)):
+        cell = a * r + b
+        if moments.counts[cell] == 0:
+            continue
+        value, variance = float(moments.means[cell]), float(variances[cell])
+        error = math.sqrt(variance) if variance > ROUNDING else None
+        found[cube.modalities[a], cube.readers[b]] = Estimate(
+            name=f"{metric} of reader {cube.readers[b]}, {cube.modalities[a]}", estimate=value,
+            standard_error=error,
+            lower=None if error is None else max(0.0, value - reach * error),
+            upper=None if error is None else min(1.0, value + reach * error),
+            level=level, method="unbiased variance over cases, normal interval",
+            notes=() if error is not None else ("degenerate: no variance over cases",),
+        )  # fmt: skip
+    return found

@@ -1,0 +1,1 @@
+"""Planning: how many readers and cases a study needs."""

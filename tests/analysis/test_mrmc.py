@@ -1,0 +1,552 @@
+"""Multi-reader multi-case analysis against MRMCaov, RJafroc and exhaustive counting."""
+
+import itertools
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from readerstudy.analysis.mrmc import (
+    Pilot,
+    analyse_figures,
+    cases_needed,
+    dorfman_berbaum_metz,
+    equivalence,
+    mrmc_power,
+    non_inferiority,
+    obuchowski_rockette,
+    readers_needed,
+    u_statistics,
+)
+from readerstudy.analysis.result import Estimate
+
+from .data import franken, shuffled, van_dyke
+from .roe_metz import roe_metz
+
+
+def close(found, expected, digits=7):
+    """Equal to the last of so many printed significant digits."""
+    return found == pytest.approx(expected, rel=0.6 * 10.0 ** (1 - digits))
+
+
+# MRMCaov, JSS manuscript (docs/jss/MRMCaov.tex), summary() of the VanDyke data.
+FACTORIAL = {
+    "jackknife": (0.0008022883, 0.0003466137, 0.0003440748, 0.0002390284),
+    "delong": (0.0007921325, 0.0003420090, 0.0003395265, 0.0002358497),
+    "unbiased": (0.0007883925, 0.0003416706, 0.0003390650, 0.0002356148),
+}
+TESTS = {
+    "delong": (4.484854, 15.06611, 0.05123303, 0.0206825, -0.0878671960, 0.0002665519),
+    "unbiased": (4.489614, 15.03418, 0.0511618, 0.02067154, -0.0878519409, 0.0002512968),
+}
+
+
+@pytest.mark.parametrize("method", ["jackknife", "delong", "unbiased"])
+def test_van_dyke_covariances_equal_mrmcaov(method):
+    c = obuchowski_rockette(van_dyke(), covariance=method).components
+    found = (c["error_variance"], c["cov1"], c["cov2"], c["cov3"])
+    for value, expected in zip(found, FACTORIAL[method], strict=True):
+        assert close(value, expected, 6)
+
+
+@pytest.mark.parametrize("method", ["delong", "unbiased"])
+def test_van_dyke_tests_equal_mrmcaov(method):
+    found = obuchowski_rockette(van_dyke(), covariance=method)
+    f, df, p, error, lower, upper = TESTS[method]
+    assert close(found.equality.statistic, f, 6)
+    assert close(found.equality.df[1], df, 6)
+    assert close(found.equality.p_value, p, 6)
+    difference = found.differences[1, 2]
+    assert close(difference.estimate, -0.04380032)
+    assert close(difference.standard_error, error, 6)
+    assert close(difference.lower, lower, 6)
+    assert difference.upper == pytest.approx(upper, abs=6e-10)
+    assert found.covariance_method == method
+    assert method in difference.method
+
+
+def test_van_dyke_modalities_equal_mrmcaov():
+    # MRMCaov, DeLong: 0.8970370 (0.03307642, df 12.59597, 0.8253461-0.9687280) and 0.9408374.
+    found = obuchowski_rockette(van_dyke(), covariance="delong").modalities
+    assert close(found[1].estimate, 0.8970370)
+    assert close(found[1].standard_error, 0.03307642)
+    assert close(found[1].df, 12.59597, 6)
+    assert close(found[1].lower, 0.8253461)
+    assert close(found[1].upper, 0.9687280)
+    assert close(found[2].standard_error, 0.02150464)
+    assert close(found[2].df, 12.56530, 6)
+
+
+def test_van_dyke_jackknife_equals_rjafroc():
+    # RJafrocBook, chapter OR applications: F 4.456, ddf 15.26, p 0.05167,
+    # CI -0.0879595 to 0.0003589; VarR 0.0015350, VarTR 0.0002004.
+    found = obuchowski_rockette(van_dyke())
+    assert found.equality.statistic == pytest.approx(4.456, abs=5e-4)
+    assert found.equality.df[1] == pytest.approx(15.26, abs=5e-3)
+    assert found.equality.p_value == pytest.approx(0.05167, abs=5e-6)
+    assert found.differences[1, 2].lower == pytest.approx(-0.0879595, abs=5e-8)
+    assert found.differences[1, 2].upper == pytest.approx(0.0003589, abs=5e-8)
+    assert found.components["var_reader"] == pytest.approx(0.0015350, abs=5e-8)
+    assert found.components["var_modality_reader"] == pytest.approx(0.0002004, abs=5e-8)
+
+
+def test_fixed_readers_equal_mrmcaov():
+    found = obuchowski_rockette(van_dyke(), readers="fixed")
+    assert close(found.equality.statistic, 5.475953)
+    assert close(found.equality.p_value, 0.01927984)
+    assert close(found.differences[1, 2].standard_error, 0.01871748)
+    assert close(found.modalities[1].standard_error, 0.02428971)
+    assert close(found.modalities[2].upper, 0.9737183)
+    # "Reader-specific CIs" and "Single reader CIs" of the same output.
+    assert close(found.reader_differences[5, 1, 2].standard_error, 0.04405746)
+    assert close(found.reader_differences[5, 1, 2].p_value, 0.02300099)
+    assert close(found.reader_values[2, 4].standard_error, 0.0007213348)
+    assert close(found.reader_values[1, 4].estimate, 0.9731079)
+    assert found.reader_values[1, 4].upper == 1.0
+
+
+def test_fixed_cases_equal_mrmcaov():
+    found = obuchowski_rockette(van_dyke(), cases="fixed")
+    assert close(found.equality.statistic, 8.704, 4)
+    assert found.equality.df == (1.0, 4.0)
+    assert close(found.equality.p_value, 0.04195875)
+    assert close(found.differences[1, 2].standard_error, 0.01484629)
+    assert close(found.modalities[1].lower, 0.8280981)
+
+
+def test_binary_endpoint_equals_mrmcaov():
+    # Sensitivity of rating >= 3; jackknife over the 45 positives.
+    found = obuchowski_rockette(van_dyke(), metric="sensitivity", threshold=3)
+    assert close(found.components["error_variance"], 0.0023681257)
+    assert close(found.components["cov3"], 0.0006604938)
+    assert close(found.equality.statistic, 6.689493)
+    assert close(found.equality.df[1], 15.71732)
+    assert close(found.equality.p_value, 0.02008822)
+    assert close(found.modalities[2].standard_error, 0.03741657)
+    assert found.modalities[2].upper == 1.0
+
+
+def test_cases_nested_within_readers_equal_mrmcaov():
+    nested = van_dyke().assign(case=lambda d: d["reader"] * 1000 + d["case"])
+    found = obuchowski_rockette(nested)
+    assert found.design == "cases nested within reader"
+    assert close(found.components["error_variance"], 8.079682e-04)
+    assert close(found.components["cov1"], 3.490676e-04)
+    assert found.components["cov2"] == found.components["cov3"] == 0.0
+    assert close(found.components["var_reader"], 1.293517e-03)
+    assert close(found.equality.p_value, 0.04195875)
+
+
+def test_cases_nested_within_modalities_equal_mrmcaov():
+    nested = van_dyke().assign(case=lambda d: d["modality"] * 1000 + d["case"])
+    found = obuchowski_rockette(nested)
+    assert found.design == "cases nested within modality"
+    assert close(found.components["cov2"], 3.455973e-04)
+    assert close(found.equality.df[1], 68.42325)
+    assert close(found.equality.p_value, 0.1514363)
+    assert close(found.modalities[2].standard_error, 0.02158730)
+
+
+def test_jackknife_is_leaving_out_every_case_by_hand():
+    # Partially paired data: no closed form to hide behind.
+    table = van_dyke().drop(index=range(0, 1140, 7))
+    found = obuchowski_rockette(table)
+    assert found.design == "partially paired"
+    cases = sorted(table["case"].unique())
+    values = np.array([_aucs(table[table["case"] != left]) for left in cases])
+    n = len(cases)
+    covariance = (n - 1) / n * (values - values.mean(0)).T @ (values - values.mean(0))
+    assert found.components["error_variance"] == pytest.approx(np.diag(covariance).mean())
+    whole = analyse_figures(
+        np.array(_aucs(table)).reshape(2, 5), covariance, modalities=[1, 2], readers=[1, 2, 3, 4, 5]
+    )
+    assert found.differences[1, 2].standard_error == pytest.approx(
+        whole.differences[1, 2].standard_error
+    )
+
+
+def _aucs(table):
+    values = []
+    for _, cell in table.groupby(["modality", "reader"]):
+        one = cell.loc[cell["truth"] == 1, "rating"].to_numpy()[:, None]
+        zero = cell.loc[cell["truth"] == 0, "rating"].to_numpy()[None, :]
+        values.append(((one > zero) + 0.5 * (one == zero)).mean())
+    return values
+
+
+@pytest.mark.parametrize("data", [van_dyke, franken])
+def test_dorfman_berbaum_metz_is_obuchowski_rockette_with_the_jackknife(data):
+    # Hillis, Obuchowski, Schartz and Berbaum 2005: the procedures give the same answers.
+    dbm, orh = dorfman_berbaum_metz(data()), obuchowski_rockette(data())
+    assert dbm.equality.statistic == pytest.approx(orh.equality.statistic)
+    assert dbm.equality.df[1] == pytest.approx(orh.equality.df[1])
+    assert dbm.equality.p_value == pytest.approx(orh.equality.p_value)
+    assert dbm.differences[1, 2].lower == pytest.approx(orh.differences[1, 2].lower)
+    # DBM's modality x reader component is Obuchowski-Rockette's without truncation.
+    c = orh.components
+    expected = c["ms_modality_reader"] - c["error_variance"] + c["cov1"] + c["cov2"] - c["cov3"]
+    assert dbm.components["modality_reader"] == pytest.approx(expected)
+
+
+def test_negative_cov2_minus_cov3_is_truncated_in_term_and_degrees_of_freedom():
+    # Franken's data: Cov2 < Cov3, so F = MS(T) / MS(TR) with r - 1 = 3 degrees of freedom.
+    found = obuchowski_rockette(franken())
+    c = found.components
+    assert c["cov2"] < c["cov3"]
+    assert c["cov2_minus_cov3_used"] == 0.0
+    assert found.equality.statistic == pytest.approx(c["ms_modality"] / c["ms_modality_reader"])
+    assert found.equality.df[1] == pytest.approx(3.0)
+    assert any("taken as 0" in note for note in found.differences[1, 2].notes)
+
+
+@pytest.mark.parametrize(
+    ("readers", "cases", "options", "power"),
+    # RJafroc tests/testthat/test-SsSampleSizeRoc.R, dataset02 (Van Dyke), observed effect.
+    [
+        (10, 165, {}, 0.80541995),
+        (10, 131, {"reader_factor": "fixed"}, 0.80091813),
+        (10, 53, {"case_factor": "fixed"}, 0.80496663),
+        (6, 111, {}, 0.5526116),
+    ],
+)
+def test_power_from_a_pilot_equals_rjafroc(readers, cases, options, power):
+    pilot = Pilot.from_result(obuchowski_rockette(van_dyke()))
+    found = mrmc_power(pilot, readers=readers, cases=cases, effect=-0.043800322, **options)
+    assert found.power == pytest.approx(power, abs=6e-8)
+
+
+def test_cases_needed_equal_rjafroc():
+    # RJafroc: SsSampleSizeKGivenJ(dataset02, J = 6) 251 cases; dataset03 (Franken), effect 0.05,
+    # J = 6: power 0.8004469 (at 121 cases).
+    pilot = Pilot.from_result(obuchowski_rockette(van_dyke()))
+    assert cases_needed(pilot, readers=6, effect=0.043800322).cases == 251
+    franken_pilot = Pilot.from_result(obuchowski_rockette(franken()))
+    found = cases_needed(franken_pilot, readers=6, effect=0.05)
+    assert (found.cases, found.power) == (121, pytest.approx(0.8004469, abs=6e-8))
+    assert any("taken as 0" in note for note in found.notes)
+
+
+def test_more_cases_cannot_replace_readers():
+    pilot = Pilot.from_result(obuchowski_rockette(van_dyke()))
+    with pytest.raises(ValueError, match="plan more readers"):
+        cases_needed(pilot, readers=3, effect=0.02)
+    found = readers_needed(pilot, cases=165, effect=0.0438)
+    assert found.readers == 10
+    assert found.power >= 0.8
+
+
+def test_equivalence_and_non_inferiority_are_one_sided_t_tests():
+    # iMRMC's non-inferiority example (Viper data): AI 0.7500 against SFM 0.7379, margin 0.05,
+    # standard error 0.0296, t 2.0956, two-sided p 0.0380 (its degrees of freedom, above 100, are
+    # not printed; the normal gives 0.0359). The printed digits give t 2.098.
+    difference = Estimate(name="AI - SFM", estimate=0.7500 - 0.7379, standard_error=0.0296)
+    found = non_inferiority(difference, margin=0.05)
+    assert found.statistic == pytest.approx(2.0956, abs=5e-3)
+    assert 2 * found.p_value == pytest.approx(0.0380, abs=2.5e-3)
+    assert found.details["non_inferior"]
+    either = equivalence(difference, margin=0.05, alpha=0.05)
+    assert either.p_value == pytest.approx(1 - 0.5 * (1 + math.erf((0.0379 / 0.0296) / 2**0.5)))
+    assert not either.details["equivalent"]
+    assert (either.upper < 0.05) == (either.p_value < 0.05)
+    with pytest.raises(ValueError, match="interior"):
+        equivalence(difference, margin=(0.01, 0.05))
+
+
+def test_u_statistics_of_a_factorial_design_equal_mrmcaov_unbiased():
+    # In a factorial design the U-statistic variance is S^2 / r + unbiased Cov2, MRMCaov's unbiased
+    # analysis: 0.0330712, 0.0214912 and 0.02067154 for the difference.
+    found = u_statistics(van_dyke())
+    assert close(found.modalities[1].standard_error, 0.0330712, 6)
+    assert close(found.modalities[2].standard_error, 0.0214912, 6)
+    assert close(found.differences[1, 2].standard_error, 0.02067154)
+    assert close(found.differences[1, 2].estimate, -0.04380032)
+
+
+def _exhaustive(table, first, second, reader_matters=True):
+    """Covariance of two pooled means from every quadruple or sextuple of kernels (Gallas 2006)."""
+    kernels = {}
+    for modality in {first, second}:
+        listed = []
+        for reader, cell in table[table["modality"] == modality].groupby("reader"):
+            ones, zeros = cell[cell["truth"] == 1], cell[cell["truth"] == 0]
+            for (i, a), (j, b) in itertools.product(
+                zip(ones["case"], ones["rating"], strict=True),
+                zip(zeros["case"], zeros["rating"], strict=True),
+            ):
+                listed.append((reader, i, j, float(a > b) + 0.5 * (a == b)))
+        kernels[modality] = listed
+    sums = np.zeros((2, 2, 2, 2))
+    for (r, i, j, s), (q, k, m, t) in itertools.product(kernels[first], kernels[second]):
+        sums[int(r == q), int(i == k), int(j == m)] += (s * t, 1.0)
+    counts = sums[..., 1]
+    moments = np.divide(sums[..., 0], counts, out=np.zeros((2, 2, 2)), where=counts > 0)
+    weights = counts / counts.sum()
+    return float((weights * moments).sum() - moments[0, 0, 0])
+
+
+def test_u_statistics_equal_exhaustive_counting_in_unbalanced_designs():
+    rng = np.random.default_rng(4)
+    table = van_dyke()
+    table = table[(table["case"] <= 7) | (table["case"] > 108)]
+    table = table[rng.random(len(table)) < 0.75].reset_index(drop=True)
+    found = u_statistics(table)
+    variances = {m: _exhaustive(table, m, m) for m in (1, 2)}
+    for m in (1, 2):
+        assert found.modalities[m].details["variance_u"] == pytest.approx(variances[m])
+    expected = variances[1] + variances[2] - 2 * _exhaustive(table, 1, 2)
+    assert found.differences[1, 2].details["variance_u"] == pytest.approx(expected)
+
+
+def test_v_statistic_of_a_crossed_design_is_what_the_ideal_bootstrap_tends_to():
+    # Gallas et al. 2009: the V form replaces each moment by its plug-in value; it is biased up.
+    u, v = u_statistics(van_dyke()), u_statistics(van_dyke(), statistic="V")
+    assert v.modalities[1].standard_error > u.modalities[1].standard_error
+    assert v.differences[1, 2].standard_error > u.differences[1, 2].standard_error
+    assert v.modalities[1].details["variance_v"] == pytest.approx(
+        v.modalities[1].standard_error ** 2
+    )
+
+
+def test_binary_u_statistics_equal_exhaustive_counting():
+    rng = np.random.default_rng(5)
+    table = pd.DataFrame(
+        [(r, c, int(rng.random() < 0.6)) for r in range(4) for c in range(8) if rng.random() < 0.8],
+        columns=["reader", "case", "rating"],
+    )
+    found = u_statistics(table, metric="proportion").modalities["all"]
+    rows = list(table.itertuples(index=False))
+    sums = np.zeros((2, 2, 2))
+    for a, b in itertools.product(rows, rows):
+        sums[int(a.reader == b.reader), int(a.case == b.case)] += (a.rating * b.rating, 1)
+    moments = sums[..., 0] / sums[..., 1]
+    expected = (sums[..., 1] / sums[..., 1].sum() * moments).sum() - moments[0, 0]
+    assert found.estimate == pytest.approx(table["rating"].mean())
+    assert found.details["variance_u"] == pytest.approx(expected)
+
+
+def test_one_algorithm_against_readers_is_fixed_as_in_imrmc():
+    # iMRMC's advice for an algorithm: enter it twice under two names.
+    table = van_dyke()
+    algorithm = table[(table["modality"] == 2) & (table["reader"] == 1)].assign(
+        reader="AI", modality="AI"
+    )
+    humans = table[table["modality"] == 1].assign(reader=lambda d: d["reader"].astype(str))
+    once = u_statistics(pd.concat([humans, algorithm]).astype({"modality": str}))
+    twice = u_statistics(
+        pd.concat([humans, algorithm, algorithm.assign(reader="AI2")]).astype({"modality": str})
+    )
+    assert once.differences["1", "AI"].standard_error == pytest.approx(
+        twice.differences["1", "AI"].standard_error
+    )
+    assert any("taken as fixed" in note for note in once.notes)
+
+
+def test_readers_weigh_alike_when_asked():
+    table = van_dyke()
+    table = table[~((table["reader"] == 1) & (table["case"] % 2 == 0))]
+    pairs = u_statistics(table).modalities[1].estimate
+    equal = u_statistics(table, weights="readers")
+    aucs = [e.estimate for (m, _), e in equal.reader_values.items() if m == 1]
+    assert equal.modalities[1].estimate == pytest.approx(np.mean(aucs))
+    assert equal.modalities[1].estimate != pytest.approx(pairs, abs=1e-6)
+
+
+def test_readers_nested_within_modalities_are_compared():
+    table = van_dyke()
+    nested = table[((table["reader"] <= 2) & (table["modality"] == 1))
+                   | ((table["reader"] > 2) & (table["modality"] == 2))]  # fmt: skip
+    found = obuchowski_rockette(nested)
+    assert found.design == "readers nested within modality"
+    c = found.components
+    expected = c["ms_modality_reader"] * (1 / 2 + 1 / 3) + 2 * max(c["cov2"] - c["cov3"], 0)
+    assert found.differences[1, 2].standard_error == pytest.approx(math.sqrt(expected))
+    u = u_statistics(nested).differences[1, 2]
+    assert u.standard_error == pytest.approx(found.differences[1, 2].standard_error, rel=0.4)
+
+
+def test_readers_in_some_modalities_are_sent_to_u_statistics():
+    table = van_dyke()
+    table = table[~((table["reader"] == 3) & (table["modality"] == 2))]
+    with pytest.raises(ValueError, match=r"readers 3 read only some .*u_statistics"):
+        obuchowski_rockette(table)
+    assert u_statistics(table).differences[1, 2].standard_error > 0
+
+
+def test_split_plot_is_recognised_and_analysed():
+    table = van_dyke()
+    group = (table["reader"] > 2).astype(int)
+    table = table[table["case"] % 2 == group]
+    found = obuchowski_rockette(table)
+    assert found.design.startswith("split-plot")
+    assert found.differences[1, 2].standard_error == pytest.approx(
+        u_statistics(table, weights="readers").differences[1, 2].standard_error, rel=0.25
+    )
+
+
+def test_one_modality_is_tested_against_chance():
+    one = van_dyke().query("modality == 1").drop(columns="modality")
+    found = obuchowski_rockette(one).modalities["all"]
+    assert found.null == 0.5
+    assert found.statistic == pytest.approx((found.estimate - 0.5) / found.standard_error)
+    assert found.p_value < 1e-6
+    both = obuchowski_rockette(van_dyke()).modalities[1]
+    # Deleting over the same 114 cases, so the same interval as beside another modality.
+    assert found.standard_error == pytest.approx(both.standard_error)
+
+
+def test_perfect_readers_get_an_exact_interval():
+    table = pd.DataFrame(
+        [(r, c, int(c >= 10), float(c >= 10)) for r in range(3) for c in range(20)],
+        columns=["reader", "case", "truth", "rating"],
+    )
+    for found in (obuchowski_rockette(table), u_statistics(table)):
+        auc = found.modalities["all"]
+        assert auc.estimate == 1.0
+        assert auc.standard_error == 0.0
+        assert auc.lower == pytest.approx(0.025 ** (1 / 10))  # Clopper-Pearson of 10 of 10 pairs
+        assert auc.upper == 1.0
+        assert any("degenerate" in note for note in auc.notes)
+    worst = obuchowski_rockette(table.assign(rating=-table["rating"])).modalities["all"]
+    assert (worst.lower, worst.upper) == (0.0, pytest.approx(1 - 0.025**0.1))
+
+
+def test_all_ties_are_chance_and_degenerate():
+    table = van_dyke().assign(rating=3)
+    found = obuchowski_rockette(table)
+    assert found.modalities[1].estimate == 0.5
+    assert found.modalities[1].lower is None
+    assert "degenerate" in found.modalities[1].notes[0]
+    assert math.isnan(found.equality.estimate)
+
+
+def test_one_reader_is_taken_as_fixed():
+    found = obuchowski_rockette(van_dyke().query("reader == 1"))
+    assert found.readers == "fixed"
+    assert any("this reader only" in note for note in found.notes)
+    # MRMCaov reader-specific: 0.02551213, p 0.26933885.
+    assert close(found.differences[1, 2].standard_error, 0.02551213)
+    assert close(found.differences[1, 2].p_value, 0.26933885)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.drop(columns="rating"), "no column 'rating'"),
+        (lambda t: t.iloc[:0], "no rows"),
+        (lambda t: pd.concat([t, t.iloc[[5]]], ignore_index=True), "rows 5, 1140: more than one"),
+        (lambda t: t.astype({"truth": object}).replace({"truth": {1: "maybe"}}), "'maybe'"),
+        (lambda t: t.assign(truth=1), "all 114 cases are positive"),
+        (lambda t: t.assign(truth=lambda d: d["truth"].where(d.index != 7, 1)), "two different"),
+        (lambda t: t.astype({"rating": object}).replace({"rating": {3: "three"}}), "not a number"),
+        (lambda t: t.assign(rating=np.nan), "every rating is missing"),
+        (lambda t: t.assign(reader=t["reader"].where(t.index != 3)), "row 3: reader is empty"),
+    ],
+)
+def test_faults_of_the_table_are_named(change, message):
+    with pytest.raises(ValueError, match=message):
+        obuchowski_rockette(change(van_dyke()))
+
+
+def test_a_single_case_of_a_class_is_refused_with_the_reason():
+    table = van_dyke()
+    with pytest.raises(ValueError, match="single case of a class"):
+        obuchowski_rockette(table[(table["case"] <= 69) | (table["case"] == 70)])
+
+
+def test_options_that_do_not_exist_are_refused():
+    for options, message in [
+        ({"covariance": "magic"}, "jackknife"), ({"metric": "f1"}, "auc"),
+        ({"readers": "fixed", "cases": "fixed"}, "both fixed"), ({"level": 95}, "level"),
+    ]:  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            obuchowski_rockette(van_dyke(), **options)
+
+
+def test_bootstrap_agrees_with_the_jackknife_and_repeats_with_its_seed():
+    first = obuchowski_rockette(van_dyke(), covariance="bootstrap", replicates=3000)
+    again = obuchowski_rockette(van_dyke(), covariance="bootstrap", replicates=3000)
+    jackknife = obuchowski_rockette(van_dyke())
+    assert first.components == again.components
+    for name in ("error_variance", "cov1", "cov2", "cov3"):
+        # Monte Carlo error of a variance from 3000 draws is about 2.6 %; a stratified bootstrap is
+        # smaller by (n - 1) / n in each class.
+        assert first.components[name] == pytest.approx(jackknife.components[name], rel=0.12)
+
+
+def test_results_go_into_json_and_words():
+    import json
+
+    found = obuchowski_rockette(van_dyke())
+    json.dumps(found.to_dict())
+    assert "jackknife" in found.summary()
+    json.dumps(u_statistics(van_dyke()).to_dict())
+    json.dumps(dorfman_berbaum_metz(van_dyke()).to_dict())
+
+
+small = st.integers(0, 10_000)
+
+
+@settings(max_examples=15, deadline=None)
+@given(small)
+def test_row_order_and_labels_do_not_matter(seed):
+    table = roe_metz(readers=3, positives=8, negatives=9, seed=seed)
+    names = dict(enumerate("cab"))
+    other = shuffled(table, seed).assign(
+        reader=lambda d: d["reader"].map(names), case=lambda d: 1000 - d["case"]
+    )
+    for analyse in (obuchowski_rockette, u_statistics):
+        a, b = analyse(table), analyse(other)
+        assert a.differences[0, 1].estimate == pytest.approx(b.differences[0, 1].estimate)
+        assert a.modalities[0].standard_error == pytest.approx(b.modalities[0].standard_error)
+
+
+@settings(max_examples=15, deadline=None)
+@given(small)
+def test_monotone_ratings_and_swapped_truth_do_not_matter(seed):
+    table = roe_metz(readers=3, positives=8, negatives=9, seed=seed)
+    curved = table.assign(rating=np.exp(table["rating"]))
+    swapped = table.assign(rating=-table["rating"], truth=1 - table["truth"])
+    opposite = table.assign(rating=-table["rating"])
+    for analyse in (obuchowski_rockette, u_statistics):
+        a = analyse(table).modalities[0]
+        for other in (curved, swapped):
+            b = analyse(other).modalities[0]
+            assert a.estimate == pytest.approx(b.estimate)
+            assert a.standard_error == pytest.approx(b.standard_error)
+        c = analyse(opposite).modalities[0]
+        assert c.estimate == pytest.approx(1 - a.estimate)
+        assert c.standard_error == pytest.approx(a.standard_error)
+
+
+def _coverage(simulations, analyse, *, readers, cases, seed):
+    """Shares of intervals of the difference (true 0) and of the AUC over the truth."""
+    hits = np.zeros(2)
+    for k in range(simulations):
+        table = roe_metz(
+            readers=readers, positives=cases, negatives=cases, seed=seed * 100_000 + k, auc=0.8
+        )
+        found = analyse(table)
+        difference, auc = found.differences[0, 1], found.modalities[0]
+        if difference.lower is None or auc.lower is None:
+            continue
+        hits += (difference.lower <= 0 <= difference.upper, auc.lower <= 0.8 <= auc.upper)
+    return hits / simulations
+
+
+@pytest.mark.parametrize("analyse", [obuchowski_rockette, u_statistics])
+def test_intervals_cover_when_readers_and_cases_are_random(analyse):
+    for share in _coverage(250, analyse, readers=5, cases=30, seed=1):
+        # 95 % within three binomial standard errors (0.014) of 250 simulations.
+        assert 0.905 <= share <= 0.995
+
+
+@pytest.mark.load
+@pytest.mark.parametrize("readers", [3, 5, 10])
+@pytest.mark.parametrize("cases", [25, 50])
+@pytest.mark.parametrize("analyse", [obuchowski_rockette, u_statistics])
+def test_intervals_cover_closely(analyse, readers, cases):
+    for share in _coverage(2000, analyse, readers=readers, cases=cases, seed=readers * cases):
+        assert 0.93 <= share <= 0.985
