@@ -219,6 +219,6 @@ def load_with_report(path: str | Path) -> tuple[Generator, LoadReport]:
     # A safetensors file opens with the header's length and a brace.
     if len(start) > 8 and start[8:9] == b"{":
         return load_own(path)
-    from synthesis.pggan import formats
+    from synthesis.pggan.formats import load_foreign  # which reads this module
 
-    return formats.load_foreign(path)
+    return load_foreign(path)

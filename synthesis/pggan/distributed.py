@@ -96,7 +96,7 @@ def native_precision(device: torch.device) -> Literal["bf16", "fp32"]:
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     if device.type == "cpu" and torch.backends.mkldnn.is_available():
         # Older versions of torch cannot say; fp32 is right everywhere.
-        capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+        capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
         if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"):
             return "bf16"
     return "fp32"

@@ -1,17 +1,167 @@
-"""Checkpoints of other implementations."""
+"""Checkpoints of other implementations, recognised by their keys.
+
+Each reader turns its file into the same thing: the network's settings, and tensors under our names.
+What the files differ in (pixel range, bias scaling, layer order, kernels' orientation) is a setting
+or is converted here; nothing is left for the caller to remember.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from synthesis.pggan.checkpoints import CheckpointError, LoadReport
-from synthesis.pggan.networks import Generator
+from torch import Tensor
+
+from synthesis.pggan.card import model_card
+from synthesis.pggan.checkpoints import CheckpointError, LoadReport, fill, load_own, ready
+from synthesis.pggan.config import NetworkConfig
+from synthesis.pggan.networks import Discriminator, Generator, parameter_count
+
+
+@dataclass
+class Foreign:
+    """A file read and renamed, before it goes into networks."""
+
+    format: str
+    config: NetworkConfig
+    generator: dict[str, Tensor]
+    discriminator: dict[str, Tensor] | None = None
+    fade: float = 1.0
+    images_seen: int = 0
+    unexpected: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Networks from a file, and what fitted."""
+
+    generator: Generator
+    discriminator: Discriminator | None
+    report: LoadReport
+
+
+def recognise(path: str | Path) -> str:
+    """The format of a file: ``synthesis.pggan.generator``, ``pytorch_gan_zoo``, ``cxr_pggan``,
+    ``karras_tensorflow`` or ``karras_theano``.
+
+    Raises:
+        CheckpointError: saying what was found, when it is none of them.
+    """
+    path = Path(path)
+    with open(path, "rb") as file:
+        start = file.read(9)
+    return "synthesis.pggan.generator" if start[8:9] == b"{" else read_foreign(path).format
+
+
+def read_foreign(path: Path) -> Foreign:
+    """Read a file of another implementation.
+
+    Raises:
+        CheckpointError: when its layout is not known, saying which keys it has.
+    """
+    from synthesis.pggan import formats_cxr, formats_karras, formats_zoo, unpickling
+
+    if unpickling.looks_like_torch(path):
+        value = unpickling.read_torch(path)
+        if formats_zoo.fits(value):
+            return formats_zoo.read(value)
+        if formats_cxr.fits(value):
+            return formats_cxr.read(value)
+        raise CheckpointError(f"{path}: a torch checkpoint of unknown layout; {_found(value)}")
+    with open(path, "rb") as file:
+        first = file.read(1)
+    if first not in (b"\x80", b"("):  # protocol 2 and later; protocol 0 and 1 of a tuple
+        raise CheckpointError(
+            f"{path}: not a checkpoint; safetensors, torch (.pt, .pth) or Karras's pickle (.pkl) "
+            "expected"
+        )
+    value = unpickling.read_pickle(path)
+    if formats_karras.fits(value):
+        return formats_karras.read(value)
+    raise CheckpointError(f"{path}: a pickle of unknown layout; {_found(value)}")
+
+
+def _found(value: Any) -> str:
+    """What a file of unknown layout holds, for a person to tell us."""
+    if isinstance(value, Mapping):
+        inner = value.get("state_dict", value)
+        keys = [str(k) for k in (inner if isinstance(inner, Mapping) else value)]
+        return f"found {len(keys)} keys: {', '.join(keys[:12])}{' ...' if len(keys) > 12 else ''}"
+    return f"found {type(value).__name__}"
+
+
+def load_networks(path: str | Path) -> Loaded:
+    """Generator (EMA weights where the file has them) and, where there is one, discriminator.
+
+    Raises:
+        CheckpointError: with the full report, when anything does not fit.
+    """
+    path = Path(path)
+    with open(path, "rb") as file:
+        start = file.read(9)
+    if start[8:9] == b"{":
+        generator, report = load_own(path)
+        return Loaded(generator, None, report)
+    foreign = read_foreign(path)
+    report = LoadReport(format=foreign.format, ignored=foreign.ignored, notes=foreign.notes)
+    report.unexpected.extend(foreign.unexpected)
+    generator = Generator(foreign.config)
+    fill(generator, foreign.generator, report)
+    discriminator = None
+    if foreign.discriminator is not None:
+        discriminator = Discriminator(foreign.config)
+        fill(discriminator, foreign.discriminator, report)
+        discriminator.eval().requires_grad_(False)
+    if report.unexpected:
+        raise CheckpointError(
+            f"{path}: weights are left over, so the network is not what it seems\n"
+            f"{report.describe()}"
+        )
+    generator.fade = foreign.fade
+    generator.card = model_card(
+        name=path.stem,
+        images_seen=foreign.images_seen,
+        resolution=foreign.config.resolution,
+        source_format=foreign.format,
+        notes="; ".join(foreign.notes),
+    )
+    generator.card["parameters"] = parameter_count(generator)
+    return Loaded(ready(generator), discriminator, report)
 
 
 def load_foreign(path: Path) -> tuple[Generator, LoadReport]:
-    """Read a checkpoint of another implementation.
+    """The generator alone."""
+    loaded = load_networks(path)
+    return loaded.generator, loaded.report
 
-    Raises:
-        CheckpointError: when its layout is not known.
-    """
-    raise CheckpointError(f"{path}: no checkpoint format that this program knows")
+
+class Keys:
+    """The tensors of a file, handed out by name; what nobody asked for is left over."""
+
+    def __init__(self, tensors: Mapping[str, Tensor], format: str) -> None:
+        self.left = dict(tensors)
+        self.format = format
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.left
+
+    def take(self, *names: str) -> Tensor:
+        """The first of ``names`` that is there.
+
+        Raises:
+            CheckpointError: when none is.
+        """
+        for name in names:
+            if name in self.left:
+                return self.left.pop(name)
+        have = ", ".join(sorted(self.left)[:8])
+        raise CheckpointError(f"{self.format}: {' or '.join(names)} is missing; left: {have}")
+
+    def layer(self, into: dict[str, Tensor], ours: str, *theirs: str) -> None:
+        """Take a layer's weight and bias."""
+        for part in ("weight", "bias"):
+            into[f"{ours}.{part}"] = self.take(*(f"{name}.{part}" for name in theirs))

@@ -1,0 +1,145 @@
+"""facebookresearch/pytorch_GAN_zoo: a ``.pt`` with ``config``, ``netG``, ``avgG``, ``netD``.
+
+Pixels in about [-1, 1]; He constant on the bias too, gain sqrt(2) in every layer. Older files name
+a layer's weight ``X.weight`` where newer ones say ``X.module.weight``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from synthesis.pggan.checkpoints import CheckpointError
+from synthesis.pggan.config import pytorch_gan_zoo
+from synthesis.pggan.formats import Foreign, Keys
+
+FORMAT = "pytorch_gan_zoo"
+
+
+def _state(value: Any) -> dict[str, Tensor]:
+    if not isinstance(value, Mapping):
+        return {}
+    tensors = {str(k): v for k, v in value.items() if isinstance(v, Tensor)}
+    if tensors and all(k.startswith("module.") for k in tensors):  # of a DataParallel wrapper
+        tensors = {k.removeprefix("module."): v for k, v in tensors.items()}
+    return {k.replace(".module.", "."): v for k, v in tensors.items()}
+
+
+def _generator_of(value: Any) -> tuple[str, dict[str, Tensor]]:
+    if isinstance(value, Mapping):
+        for name in ("avgG", "netG"):
+            state = _state(value.get(name))
+            if "formatLayer.weight" in state:
+                return name, state
+    return "", {}
+
+
+def fits(value: Any) -> bool:
+    """Whether a file's value has this layout."""
+    return bool(_generator_of(value)[0])
+
+
+def _settings(config: Any) -> dict[str, Any]:
+    if isinstance(config, Mapping):
+        return dict(config)
+    return dict(vars(config)) if hasattr(config, "__dict__") else {}
+
+
+def read(value: Any) -> Foreign:
+    """Settings and tensors under our names.
+
+    Raises:
+        CheckpointError: when a layer is missing.
+    """
+    name, state = _generator_of(value)
+    settings = _settings(value.get("config"))
+    notes = [
+        "the averaged generator (avgG) was taken"
+        if name == "avgG"
+        else "the file has no averaged generator (avgG); the trained one was taken"
+    ]
+    keys = Keys(state, FORMAT)
+    generator: dict[str, Tensor] = {}
+    keys.layer(generator, "dense", "formatLayer")
+    keys.layer(generator, "first", "groupScale0.0")
+    channels = [generator["first.weight"].shape[0]]
+    while f"scaleLayers.{len(channels) - 1}.0.weight" in keys:
+        i = len(channels) - 1
+        keys.layer(generator, f"blocks.{i}.conv0", f"scaleLayers.{i}.0")
+        keys.layer(generator, f"blocks.{i}.conv1", f"scaleLayers.{i}.1")
+        channels.append(generator[f"blocks.{i}.conv0.weight"].shape[0])
+    for i in range(len(channels)):
+        keys.layer(generator, f"to_rgb.{i}", f"toRGBLayers.{i}")
+    unexpected = [f"{name}.{k}" for k in keys.left]
+
+    discriminator = None
+    critic = _state(value.get("netD"))
+    labels = len(settings.get("attribKeysOrder") or {})
+    if critic and "decisionLayer.weight" in critic and critic["decisionLayer.weight"].shape[0] > 1:
+        notes.append("the discriminator also classifies; it was left out")
+    elif critic:
+        discriminator, unused = _discriminator(critic, len(channels))
+        unexpected += [f"netD.{k}" for k in unused]
+    if labels:
+        notes.append(
+            "a conditional model: the last latents are labels, and sampling them as noise mixes "
+            "the classes"
+        )
+    equalised = bool(settings.get("equalizedlR", True))
+    norm = bool(settings.get("perChannelNormalization", True))
+    stddev = bool(settings.get("miniBatchStdDev", True))
+    if discriminator is not None:
+        stddev = discriminator["conv.weight"].shape[1] == channels[0] + 1
+    config = pytorch_gan_zoo(
+        4 * 2 ** (len(channels) - 1),
+        image_channels=generator["to_rgb.0.weight"].shape[0],
+        latent_size=generator["dense.weight"].shape[1],
+        channels=tuple(channels),
+        leak=float(settings.get("leakyReluLeak", 0.2)),
+        pixel_norm=norm,
+        normalise_latents=norm,
+        norm_after_dense=norm,
+        bias_scaled=equalised,
+        stddev_group=4 if stddev else -1,
+        output_activation="tanh" if settings.get("lossCriterion") == "DCGAN" else "none",
+    )
+    if not equalised:  # theirs are used as they are; ours are multiplied by the He constant
+        for tensors in (generator, discriminator or {}):
+            for key, weight in tensors.items():
+                if key.endswith(".weight"):
+                    fan_in = math.prod(weight.shape[1:])
+                    tensors[key] = weight / math.sqrt(2.0 / fan_in)
+        notes.append("trained without equalised learning rate; the weights were rescaled")
+    alpha = float(settings.get("alpha") or 0.0)
+    fade = 1.0 - alpha if len(channels) > 1 else 1.0
+    if not 0.0 <= fade <= 1.0:
+        raise CheckpointError(f"{FORMAT}: alpha {alpha}; 0 to 1 expected")
+    if fade < 1.0:
+        notes.append(f"saved while the last size was fading in (weight {fade:.3f})")
+    return Foreign(
+        format=FORMAT,
+        config=config,
+        generator=generator,
+        discriminator=discriminator,
+        fade=fade,
+        unexpected=unexpected,
+        ignored=[k for k in ("netG", "tmp") if k in value and k != name],
+        notes=notes,
+    )
+
+
+def _discriminator(state: dict[str, Tensor], levels: int) -> tuple[dict[str, Tensor], list[str]]:
+    keys = Keys(state, f"{FORMAT} netD")
+    tensors: dict[str, Tensor] = {}
+    for i in range(levels):
+        keys.layer(tensors, f"from_rgb.{i}", f"fromRGBLayers.{i}")
+    for i in range(levels - 1):
+        keys.layer(tensors, f"blocks.{i}.conv0", f"scaleLayers.{i}.0")
+        keys.layer(tensors, f"blocks.{i}.conv1", f"scaleLayers.{i}.1")
+    keys.layer(tensors, "conv", "groupScaleZero.0")
+    keys.layer(tensors, "dense", "groupScaleZero.1")
+    keys.layer(tensors, "score", "decisionLayer")
+    return tensors, sorted(keys.left)
