@@ -4,16 +4,39 @@ from __future__ import annotations
 
 import secrets
 import uuid
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models
 
 from readerstudy.imaging.models import Scan
 
+if TYPE_CHECKING:
+    from readerstudy.accounts.models import User
+
 
 def draw_seed() -> int:
     """A fresh study seed, 63 bits so that every database stores it."""
     return secrets.randbits(63)
+
+
+class StudyQuerySet(models.QuerySet["Study"]):
+    def visible_to(self, user: User) -> StudyQuerySet:
+        """Studies in which the user has a role other than reader."""
+        if user.is_superuser:
+            return self
+        return self.filter(memberships__user=user)
+
+    def with_counts(self) -> StudyQuerySet:
+        """Adds ``case_count`` and ``reader_count``, each in one subquery."""
+        return self.annotate(
+            case_count=_count("cases", models.Q(cases__is_training=False)),
+            reader_count=_count("readers", ~models.Q(readers__state="withdrawn")),
+        )
+
+
+def _count(relation: str, condition: models.Q) -> models.Count:
+    return models.Count(relation, filter=condition, distinct=True)
 
 
 class Study(models.Model):
@@ -43,13 +66,42 @@ class Study(models.Model):
     opened_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
     unblinded_at = models.DateTimeField(null=True)
+    # When the readers should be done; may be moved while the study is open.
+    due_at = models.DateTimeField(null=True, blank=True)
+    # Locking takes two steps: the lists are drawn and the frames ordered, then, when every frame
+    # is there and checked, the status changes. In between nothing may be edited.
+    lock_requested_at = models.DateTimeField(null=True)
+    lock_problem = models.TextField(blank=True)
+    render_job = models.OneToOneField(
+        "jobs.Job", null=True, on_delete=models.SET_NULL, related_name="study"
+    )
+    # The outcome of the blinding audit, and who signed for what it found.
+    blinding = models.JSONField(default=dict)
+
+    objects = StudyQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]
         verbose_name_plural = "studies"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(status="draft")
+                | (models.Q(locked_at__isnull=False) & ~models.Q(lock_digest="")),
+                name="locked_study_has_digest",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def is_locking(self) -> bool:
+        """Whether frames are being rendered for a lock that somebody asked for."""
+        return self.status == self.Status.DRAFT and self.lock_requested_at is not None
+
+    @property
+    def is_editable(self) -> bool:
+        return self.status == self.Status.DRAFT and self.lock_requested_at is None
 
 
 class Membership(models.Model):
@@ -94,7 +146,15 @@ class Reader(models.Model):
     profile = models.JSONField(default=dict)
     consented_at = models.DateTimeField(null=True)
     consent_version = models.CharField(max_length=32, blank=True)
+    # Of the text that was agreed to, so that a later change of wording shows.
+    consent_sha256 = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    due_at = models.DateTimeField(null=True, blank=True)
+    reminded_at = models.DateTimeField(null=True)
+    # A replacement reads a copy of the drawn list of the reader it stands in for.
+    replaces = models.OneToOneField(
+        "self", null=True, on_delete=models.PROTECT, related_name="replaced_by"
+    )
 
     class Meta:
         ordering = ["number"]
@@ -111,6 +171,66 @@ class Reader(models.Model):
         return f"R{self.number:02d}"
 
 
+class Invitation(models.Model):
+    """A single-use, expiring link into a study. Only the link's digest is kept."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="invitations")
+    # Empty for a reader's invitation, which then names the reader's place.
+    role = models.CharField(max_length=16, choices=Membership.Role.choices, blank=True)
+    reader = models.ForeignKey(
+        Reader, null=True, on_delete=models.CASCADE, related_name="invitations"
+    )
+    email = models.EmailField(blank=True)
+    token_sha256 = models.CharField(max_length=64, unique=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(role="", reader__isnull=False)
+                | (~models.Q(role="") & models.Q(reader__isnull=True)),
+                name="invitation_to_one_place",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"invitation {str(self.public_id)[:8]}"
+
+
+class Amendment(models.Model):
+    """A reasoned change after lock. The locked protocol stays; amendments are laid over it."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="amendments")
+    number = models.PositiveSmallIntegerField()
+    at = models.DateTimeField(auto_now_add=True)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    reason = models.TextField()
+    # [{"path": "plan.subgroups", "before": ..., "after": ...}, ...]
+    changes = models.JSONField(default=list)
+    status_then = models.CharField(max_length=16)
+    readings_then = models.PositiveIntegerField(default=0)
+    unblinded_then = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [
+            models.UniqueConstraint(fields=["study", "number"], name="amendment_number_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"amendment {self.number}"
+
+
 class Case(models.Model):
     """A scan enrolled in a study under a random public id. The truth stops here."""
 
@@ -120,6 +240,9 @@ class Case(models.Model):
     number = models.PositiveIntegerField()
     stratum = models.CharField(max_length=200, blank=True)
     is_training = models.BooleanField(default=False)
+    # Origin, generator, labels, view and sex as they were when the case was drawn: a later edit in
+    # the archive does not change what a locked study was about.
+    truth = models.JSONField(default=dict)
 
     class Meta:
         ordering = ["number"]
@@ -177,12 +300,12 @@ class Presentation(models.Model):
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="presentations")
     position = models.PositiveIntegerField()
-    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="presentations")
+    case = models.ForeignKey(Case, on_delete=models.RESTRICT, related_name="presentations")
     alternatives = models.ManyToManyField(
         Case, through="Alternative", related_name="shown_in", blank=True
     )
     repeat_of = models.ForeignKey(
-        "self", null=True, on_delete=models.PROTECT, related_name="repeats"
+        "self", null=True, on_delete=models.RESTRICT, related_name="repeats"
     )
     is_training = models.BooleanField(default=False)
 
@@ -200,7 +323,7 @@ class Alternative(models.Model):
     """One of the scans of a forced-choice presentation, at its place on the screen."""
 
     presentation = models.ForeignKey(Presentation, on_delete=models.CASCADE)
-    case = models.ForeignKey(Case, on_delete=models.PROTECT)
+    case = models.ForeignKey(Case, on_delete=models.RESTRICT)
     place = models.PositiveSmallIntegerField()
 
     class Meta:

@@ -44,6 +44,14 @@ DEFAULT_CUES = (
 )
 
 
+DEFAULT_CONSENT = (
+    "You are invited to take part in a research study in which you read chest radiographs. Your "
+    "answers, their times and your reading conditions are recorded under a pseudonym. Taking part "
+    "is voluntary; you may stop at any time without giving a reason. Nothing you say here is used "
+    "for the care of a patient or to judge your work."
+)
+
+
 class Part(BaseModel):
     """A part of a protocol: unknown keys are errors, so that no setting is lost unnoticed."""
 
@@ -64,6 +72,10 @@ class Stratum(Part):
     generators: list[str] = Field(default_factory=list, description="Names of generators.")
     batches: list[str] = Field(default_factory=list, description="Public ids of imports.")
     splits: list[str] = Field(default_factory=list)
+    balance: list[Literal["label", "generator", "view", "sex"]] = Field(
+        default_factory=list,
+        description="Spread the count evenly over these; empty takes them as they come.",
+    )
 
 
 class Sampling(Part):
@@ -79,15 +91,25 @@ class Design(Part):
     allocation: Literal["crossed", "balanced-incomplete", "split-plot"] = "crossed"
     readers_a_case: int | None = Field(None, ge=1, description="For incomplete allocation.")
     anchor_cases: int = Field(0, ge=0, description="Read by everybody in incomplete allocation.")
+    groups: int = Field(2, ge=2, le=50, description="Of readers and of cases, in a split plot.")
     block_size: int = Field(8, ge=2, le=1000, description="Permuted blocks, stratified by origin.")
+    block_strata: list[Literal["label", "generator", "view", "sex", "stratum"]] = Field(
+        default_factory=list, description="Balanced over the blocks beside origin."
+    )
     longest_run: int = Field(4, ge=1, description="Most cases of one origin in a row.")
     balance_carry_over: bool = False
     repeat_share: float = Field(0.0, ge=0.0, le=1.0)
     repeat_spacing: int = Field(20, ge=1, description="Least positions between the two showings.")
-    sessions: int = Field(1, ge=1, le=50)
+    sessions: int = Field(1, ge=1, le=50, description="Sittings for each phase.")
+    phase_cases: Literal["same", "disjoint"] = Field(
+        "same", description="Whether every phase shows all cases or each its own share."
+    )
     washout_days: float = Field(0.0, ge=0.0, le=3650)
     break_every: int = Field(0, ge=0, description="Presentations between break prompts; 0: none.")
     revision: Literal["until-session-end", "locked-on-submit"] = "until-session-end"
+    seconds_a_case: int = Field(
+        45, ge=1, le=3600, description="Expected, for planning the readers' time only."
+    )
 
 
 class Exposure(Part):
@@ -133,6 +155,40 @@ class Question(Part):
     required: bool = False
 
 
+def default_profile() -> list[Question]:
+    """What studies usually ask of their readers, once, before the first reading."""
+    return [
+        Question(
+            key="years",
+            text="Years of experience in reading radiographs",
+            kind="number",
+            minimum=0,
+            maximum=70,
+            required=True,
+        ),
+        Question(
+            key="board_status",
+            text="Board status",
+            kind="choice",
+            options=["Resident or in training", "Board certified", "Other"],
+            required=True,
+        ),
+        Question(
+            key="subspecialty",
+            text="Subspecialty",
+            kind="choice",
+            options=["Thoracic", "General", "Emergency", "Paediatric", "Other", "None"],
+        ),
+        Question(
+            key="chest_fraction",
+            text="Share of chest radiographs in your daily reading (per cent)",
+            kind="number",
+            minimum=0,
+            maximum=100,
+        ),
+    ]
+
+
 class Form(Part):
     """What the reader is asked at each presentation."""
 
@@ -151,6 +207,7 @@ class Form(Part):
 class Phase(Part):
     """One part of a study. Most have one; a purpose-blinded study has two."""
 
+    title: str = Field("", max_length=100, description="Shown to readers.")
     task: Literal["single", "forced-choice", "quality", "diagnosis"] = "single"
     alternatives: int = Field(2, ge=2, le=16, description="Scans side by side in forced choice.")
     form: Form = Field(default_factory=Form)
@@ -163,7 +220,7 @@ class Phase(Part):
 
 class Consent(Part):
     version: str = "1"
-    text: str = ""
+    text: str = DEFAULT_CONSENT
 
 
 class AnalysisPlan(Part):
@@ -172,6 +229,9 @@ class AnalysisPlan(Part):
     primary: Literal[
         "realism-generated", "realism-difference", "auc", "accuracy", "quality-difference"
     ] = "realism-generated"
+    secondary: list[
+        Literal["realism-generated", "realism-difference", "auc", "accuracy", "quality-difference"]
+    ] = Field(default_factory=list)
     chance: float = Field(0.5, gt=0.0, lt=1.0)
     equivalence_margin: float | None = Field(None, gt=0.0, lt=0.5)
     alpha: float = Field(0.05, gt=0.0, lt=0.5)
@@ -191,7 +251,7 @@ class Protocol(Part):
     rendering: RenderingProtocol = Field(default_factory=RenderingProtocol)
     plan: AnalysisPlan = Field(default_factory=AnalysisPlan)
     consent: Consent = Field(default_factory=Consent)
-    profile_questions: list[Question] = Field(default_factory=list)
+    profile_questions: list[Question] = Field(default_factory=default_profile)
     blinding_limit: float = Field(
         0.65, ge=0.5, le=1.0, description="Largest AUC of a nuisance cue that does not block lock."
     )

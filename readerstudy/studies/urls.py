@@ -1,3 +1,58 @@
+from django.urls import path
+
+from readerstudy.studies.views import (
+    cases,
+    files,
+    joining,
+    life,
+    listing,
+    people,
+    protocol,
+    running,
+)
 
 app_name = "studies"
-urlpatterns: list = []
+urlpatterns = [
+    path("", listing.study_list, name="list"),
+    path("new/", listing.study_create, name="create"),
+    path("from-file/", files.create, name="import"),
+    path("protocol.schema.json", files.schema, name="schema"),
+    path("join/<str:token>/", joining.join, name="join"),
+    path("<uuid:public_id>/", life.overview, name="overview"),
+    path("<uuid:public_id>/locking/", life.lock_state, name="lock-state"),
+    path("<uuid:public_id>/lock/", life.lock, name="lock"),
+    path("<uuid:public_id>/open/", life.open_, name="open"),
+    path("<uuid:public_id>/close/", life.close, name="close"),
+    path("<uuid:public_id>/unblind/", life.unblind, name="unblind"),
+    path("<uuid:public_id>/due/", life.due, name="due"),
+    path("<uuid:public_id>/delete/", life.delete, name="delete"),
+    path("<uuid:public_id>/protocol/", protocol.show, name="protocol"),
+    path("<uuid:public_id>/protocol.yaml", files.export, name="export"),
+    path("<uuid:public_id>/protocol/file/", files.edit, name="file"),
+    path("<uuid:public_id>/set-up/<slug:key>/", protocol.step, name="step"),
+    path("<uuid:public_id>/set-up/<slug:key>/summary/", protocol.summary, name="summary"),
+    path("<uuid:public_id>/phase/<int:number>/", protocol.phase, name="phase"),
+    path(
+        "<uuid:public_id>/phase/<int:number>/summary/",
+        protocol.summary,
+        {"key": "task"},
+        name="phase-summary",
+    ),
+    path("<uuid:public_id>/cases/", cases.cases, name="cases"),
+    path("<uuid:public_id>/cases/exclude/", cases.exclude, name="exclude"),
+    path("<uuid:public_id>/cases/redraw/", cases.redraw, name="redraw"),
+    path("<uuid:public_id>/readers/", people.readers, name="readers"),
+    path("<uuid:public_id>/readers/enrol/", people.enrol, name="enrol"),
+    path("<uuid:public_id>/readers/invite/", people.invite, name="invite"),
+    path("<uuid:public_id>/invitations/<uuid:invitation>/revoke/", people.revoke, name="revoke"),
+    path(
+        "<uuid:public_id>/readers/<uuid:reader>/<slug:deed>/",
+        people.reader_deed,
+        name="reader-deed",
+    ),
+    path("<uuid:public_id>/roles/", people.give_role, name="give-role"),
+    path("<uuid:public_id>/roles/<int:pk>/end/", people.take_role, name="take-role"),
+    path("<uuid:public_id>/progress/", running.progress, name="progress"),
+    path("<uuid:public_id>/audit/", running.audit, name="audit"),
+    path("<uuid:public_id>/audit.csv", running.audit_csv, name="audit-csv"),
+]

@@ -1,0 +1,116 @@
+"""What a design implies, in numbers a researcher can weigh before anything is drawn."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from readerstudy.studies import allocation
+from readerstudy.studies.ordering import CannotOrder
+from readerstudy.studies.protocol import Phase, Protocol
+from readerstudy.studies.randomisation import Item, whole_sets
+from readerstudy.studies.seeds import Draw
+
+
+@dataclass(slots=True)
+class Implications:
+    """The live summary of the set-up."""
+
+    acquired: int = 0
+    generated: int = 0
+    training: int = 0
+    readers: int = 0
+    cases_a_reader: tuple[int, int] = (0, 0)
+    readers_a_case: tuple[int, int] = (0, 0)
+    repeats_a_reader: int = 0
+    readings_a_reader: tuple[int, int] = (0, 0)
+    readings_in_all: int = 0
+    sittings: int = 0
+    minutes_a_sitting: int = 0
+    minutes_in_all: int = 0
+    shared_by_pair: tuple[int, int] = (0, 0)
+    origin_imbalance: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def cases(self) -> int:
+        return self.acquired + self.generated
+
+
+def of(protocol: Protocol, readers: int | None = None) -> Implications:
+    """Computed from the protocol alone; ``readers`` defaults to the number expected.
+
+    Uses the same allocation as the lock, with cases that stand for the strata's counts.
+    """
+    design, strata = protocol.design, protocol.sampling.strata
+    result = Implications(
+        acquired=sum(s.count for s in strata if s.origin == "acquired"),
+        generated=sum(s.count for s in strata if s.origin == "generated"),
+        training=protocol.sampling.training_cases,
+        readers=protocol.readers_expected if readers is None else readers,
+    )
+    if not result.cases or not result.readers:
+        return result
+    items = [
+        Item(number, origin)
+        for number, origin in enumerate(
+            ["acquired"] * result.acquired + ["generated"] * result.generated
+        )
+    ]
+    try:
+        drawn = allocation.allocate(items, range(1, result.readers + 1), design, Draw(0, "plan"))
+    except CannotOrder as error:
+        result.problems.append(f"{error}.")
+        return result
+    balance = allocation.balance(drawn)
+    result.cases_a_reader = balance.load_range
+    result.readers_a_case = (min(balance.readers_a_case), max(balance.readers_a_case))
+    result.shared_by_pair = balance.pair_range
+    result.origin_imbalance = max(
+        abs(counts["acquired"] * result.generated - counts["generated"] * result.acquired)
+        // max(result.acquired, result.generated, 1)
+        for counts in balance.by_origin.values()
+    )
+    _workload(protocol, drawn, result)
+    return result
+
+
+def _workload(protocol: Protocol, drawn: dict[int, list[Item]], result: Implications) -> None:
+    totals = []
+    for items in drawn.values():
+        shares = _phase_shares(items, protocol)
+        readings = repeats = 0
+        for phase, own in zip(protocol.phases, shares, strict=True):
+            shown = _showings(phase, own)
+            again = round(protocol.design.repeat_share * shown)
+            readings += shown + again
+            repeats += again
+        totals.append((readings, repeats))
+    result.readings_a_reader = (min(t for t, _ in totals), max(t for t, _ in totals))
+    result.repeats_a_reader = max(r for _, r in totals)
+    result.readings_in_all = sum(t for t, _ in totals)
+    result.sittings = len(protocol.phases) * protocol.design.sessions
+    seconds = protocol.design.seconds_a_case * (result.readings_a_reader[1] + result.training)
+    result.minutes_in_all = -(-seconds // 60)
+    result.minutes_a_sitting = -(-result.minutes_in_all // result.sittings)
+    if result.minutes_a_sitting > 90:
+        result.problems.append(
+            f"About {result.minutes_a_sitting} minutes a sitting: attention fades after an hour or "
+            "so. Split the reading over more sessions."
+        )
+    largest = max(result.readings_a_reader) // max(1, result.sittings)
+    if protocol.design.repeat_share and protocol.design.repeat_spacing > largest * result.sittings:
+        result.problems.append("Repeats cannot lie farther apart than the list is long.")
+
+
+def _phase_shares(items: list[Item], protocol: Protocol) -> list[list[Item]]:
+    phases = len(protocol.phases)
+    if protocol.design.phase_cases == "same" or phases == 1:
+        return [items] * phases
+    return [items[n::phases] for n in range(phases)]
+
+
+def _showings(phase: Phase, items: list[Item]) -> int:
+    if phase.task != "forced-choice":
+        return len(items)
+    return whole_sets(Counter(item.origin for item in items), phase.alternatives)
