@@ -76,6 +76,29 @@ def rib(anatomy: Anatomy, cavity: Cavity, number: int, side: int, spacing: float
     return tube(np.stack([x, y, z], axis=1), radii, spacing, normal)
 
 
+def scapula_corners(out: float) -> tuple[tuple[float, float, float], ...]:
+    """Superior angle, inferior angle and glenoid of a left scapula at scale 1 (mm)."""
+    shift = 26 * (out - 1.0)
+    return (96 + shift, -70, 108), (134 + shift, -84, -52), (140 + 6 * out, -14, 82)
+
+
+def scapula_blades(anatomy: Anatomy, beam: Beam, size: int) -> Array:
+    """Depth (mm) of compact bone in the thin plates of both scapulae."""
+    column, row = np.meshgrid(np.arange(size) + 0.5, np.arange(size) + 0.5)
+    depth = np.zeros((size, size))
+    for side in (-1.0, 1.0):
+        flip = np.array([side, 1.0, 1.0]) * anatomy.scale
+        x, y, _ = beam.project(np.array(scapula_corners(anatomy.scapula_out)) * flip, size)
+        turn = np.sign((x[1] - x[0]) * (y[2] - y[0]) - (y[1] - y[0]) * (x[2] - x[0]))
+        inside = np.full((size, size), np.inf)
+        for start, end in ((0, 1), (1, 2), (2, 0)):
+            dx, dy = x[end] - x[start], y[end] - y[start]
+            off = turn * ((row - y[start]) * dx - (column - x[start]) * dy) / np.hypot(dx, dy)
+            np.minimum(inside, off, out=inside)
+        depth += 1.1 * anatomy.scale * np.clip(inside + 0.5, 0.0, 1.0)
+    return depth
+
+
 def _girdle(anatomy: Anatomy, side: float, spacing: float) -> list[Bone]:
     scale, out = anatomy.scale, anatomy.scapula_out
     flip = np.array([side, 1.0, 1.0]) * scale
@@ -101,9 +124,7 @@ def _girdle(anatomy: Anatomy, side: float, spacing: float) -> list[Bone]:
     stem = np.interp(runs, [0, 24, 60, 110, 270], [20, 18, 12.5, 10.8, 10.0]) * (runs > 0)
     humerus_wide = np.maximum(ball, stem) * scale
     shift = 26 * (out - 1.0)
-    glenoid = (140 + 6 * out, -14, 82)
-    inferior = (134 + shift, -84, -52)
-    superior = (96 + shift, -70, 108)
+    superior, inferior, glenoid = scapula_corners(out)
     lateral = curve(glenoid, (139 + 0.4 * shift, -40, 45), (141 + 0.9 * shift, -70, -8), inferior)
     medial = curve(superior, (93 + shift, -84, 72), (104 + shift, -88, 10), inferior)
     upper = curve(superior, (118 + 0.6 * shift, -50, 102), (133, -30, 96), glenoid)
@@ -112,7 +133,6 @@ def _girdle(anatomy: Anatomy, side: float, spacing: float) -> list[Bone]:
     )
     acromion = curve((166, -38, 111), (180, -20, 113), (182, -4, 112), (168, 10, 114))
     coracoid = curve((136, -6, 96), (132, 10, 101), (138, 24, 96))
-    blade = _blade(np.array([superior, inferior, glenoid]) * flip, spacing, scale)
     return [
         Bone(tube(clavicle, clavicle_radii, spacing, forward), 1.9 * scale, 0.22),
         Bone(tube(humerus, np.stack([humerus_wide] * 2, 1), spacing, forward), 1.7 * scale, 0.08),
@@ -122,25 +142,7 @@ def _girdle(anatomy: Anatomy, side: float, spacing: float) -> list[Bone]:
         Bone(tube(spine_of, (4.0 * scale, 6.0 * scale), spacing, deep), 1.1 * scale, 0.15),
         Bone(tube(acromion, (6.5 * scale, 4.5 * scale), spacing, deep), 1.2 * scale, 0.15),
         Bone(tube(coracoid, (6.0 * scale, 6.0 * scale), spacing, deep), 1.3 * scale, 0.15),
-        blade,
     ]
-
-
-def _blade(corners: Array, spacing: float, scale: float) -> Bone:
-    """The thin plate of the scapula: strips from the medial to the lateral border."""
-    superior, inferior, glenoid = corners
-    strips = []
-    step = 6.0 * scale
-    count = int(np.linalg.norm(superior - inferior) / step)
-    for share in (np.arange(count) + 0.5) / count:
-        start = superior + share * (inferior - superior)
-        end = glenoid + share * (inferior - glenoid)
-        strips.append(
-            tube(
-                np.stack([start, end]), (step * 0.62, 0.75 * scale), spacing, np.array([0, 1.0, 0])
-            )
-        )
-    return Bone(Tubes.join(strips), 0.3 * scale, 0.4)
 
 
 def _arches(anatomy: Anatomy, spacing: float) -> list[Tubes]:
@@ -223,6 +225,7 @@ def mineral(anatomy: Anatomy, cavity: Cavity, beam: Beam, rays: Rays, size: int)
         outer = path_length(together, beam, size)
         inner = np.minimum(path_length(together.shrunk(cortex), beam, size), outer)
         compact += (outer - inner) + inside * inner
+    compact += scapula_blades(anatomy, beam, size)
     shell, spongy = vertebral_bodies(anatomy, rays)
     # End plates and body walls are thin and porous at this scale: 0.28 of compact bone.
     compact += 0.28 * shell + 0.085 * spongy

@@ -158,7 +158,8 @@ def mediastinum(anatomy: Anatomy, heart_factor: float = 1.0) -> Mediastinum:
         -6.0 * scale, 96 * scale,
     )  # fmt: skip
     inlet = Column(
-        ((30 * scale, 2 * scale, 16 * scale), (58 * scale, 3 * scale, 24 * scale),
+        ((-22 * scale, 4 * scale, 8 * scale), (28 * scale, 4 * scale, 20 * scale),
+         (58 * scale, 3 * scale, 24 * scale),
          (95 * scale, 1 * scale, 25 * scale), (125 * scale, 0.0, 29 * scale),
          (top, 0.0, 34 * scale)),
         2.0 * scale, 42 * scale,
@@ -171,12 +172,12 @@ def mediastinum(anatomy: Anatomy, heart_factor: float = 1.0) -> Mediastinum:
     descending = Column(
         ((low, 6 * scale, 11 * old * scale), (-40 * scale, 13 * old * scale, 11 * old * scale),
          (30 * scale, 20 * old * scale, 12 * old * scale),
-         (knob, 22 * old * scale, 12 * old * scale)),
+         (knob, 22 * old * scale, 12 * old * scale), (knob + 12 * scale, 20 * old * scale, 1.0)),
         -46.0 * scale, 12 * old * scale,
     )  # fmt: skip
     subclavian = Column(
-        ((knob, 18 * scale, 14 * scale), (95 * scale, 20 * scale, 12 * scale),
-         (135 * scale, 28 * scale, 18 * scale)),
+        ((knob - 14 * scale, 18 * scale, 1.0), (knob, 18 * scale, 13 * scale),
+         (95 * scale, 20 * scale, 12 * scale), (135 * scale, 28 * scale, 18 * scale)),
         -12.0 * scale, 13 * scale,
     )  # fmt: skip
     spine = Column(
