@@ -1,0 +1,283 @@
+"""A whole analysis plan run over a judgment table.
+
+``run_plan(table, plan)`` gives a :class:`StudyReport`: every section that the table allows, the
+plan's endpoints with their multiplicity-adjusted decisions, and, by name and reason, whatever could
+not be analysed. The command line's ``report`` and the web report both print this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from readerstudy.analysis import mrmc
+from readerstudy.analysis.judgments import judgment_matrix
+from readerstudy.analysis.multiplicity import Decision, gatekeeping
+from readerstudy.analysis.realism import RealismResult, realism_rates
+from readerstudy.analysis.report_sections import (
+    agreement_section,
+    detection_section,
+    diversity_section,
+    intra_section,
+    judgment_rating,
+    mixed_section,
+    process_section,
+)
+from readerstudy.analysis.result import Estimate
+
+SECTIONS = (
+    "realism",
+    "detection",
+    "mrmc",
+    "agreement",
+    "intra_reader",
+    "mixed",
+    "process",
+    "diversity",
+)
+
+DEFAULTS: dict[str, Any] = {
+    "chance": 0.5,
+    "margin": None,
+    "alpha": 0.05,
+    "level": 0.95,
+    "seed": 0,
+    "bootstrap": 10_000,
+    "fixed": ["origin"],
+    "covariance": "jackknife",
+    "sections": list(SECTIONS),
+    "endpoints": [{"name": "fool rate against chance", "measure": "fool rate"}],
+    "multiplicity": {"method": "holm", "gate": "serial"},
+}
+
+MEASURES = (
+    "fool rate",
+    "acquired rate",
+    "difference",
+    "accuracy",
+    "equivalence",
+    "auc",
+    "d-prime",
+)
+
+
+@dataclass(frozen=True)
+class StudyReport:
+    """Sections by name, the endpoints' estimates and decisions, and what failed and why."""
+
+    plan: dict[str, Any]
+    sections: dict[str, Any]
+    endpoints: dict[str, Estimate]
+    decisions: list[Decision]
+    failures: dict[str, str]
+    notes: tuple[str, ...] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every number at full precision, ready for JSON."""
+        return {
+            "plan": self.plan,
+            "endpoints": {name: e.to_dict() for name, e in self.endpoints.items()},
+            "decisions": [decision.to_dict() for decision in self.decisions],
+            "sections": plain(self.sections),
+            "failures": dict(self.failures),
+            "notes": list(self.notes),
+        }
+
+    def rows(self) -> Iterator[tuple[str, str, Estimate]]:
+        """(section, what, estimate) for every estimate of the report."""
+        for name, content in self.sections.items():
+            for what, estimate in estimates_in(content):
+                yield name, what, estimate
+
+    def summary(self) -> str:
+        """The endpoints and decisions first, then every section's estimates."""
+        lines = ["Endpoints"]
+        lines += [f"  {name}: {e.summary()}" for name, e in self.endpoints.items()]
+        lines += [f"  {decision.summary()}" for decision in self.decisions]
+        last = ""
+        for section, what, estimate in self.rows():
+            if section != last:
+                lines += ["", section]
+                last = section
+            lines.append(f"  {what}: {estimate.summary()}")
+        lines += [f"not analysed: {name}: {why}" for name, why in self.failures.items()]
+        return "\n".join([*lines, *self.notes])
+
+
+def run_plan(table: pd.DataFrame, plan: Mapping[str, Any] | None = None) -> StudyReport:
+    """Run ``plan`` over a judgment table (columns of :mod:`readerstudy.analysis.judgments`).
+
+    The plan's keys, all optional: ``chance``, ``margin``, ``alpha``, ``level``, ``seed``,
+    ``bootstrap`` (resamples), ``fixed`` (columns of the mixed model), ``covariance`` (of the MRMC
+    analysis), ``sections`` (of :data:`SECTIONS`), ``endpoints`` (a list of ``name``, ``measure`` of
+    :data:`MEASURES`, and optionally ``way`` and ``family``) and ``multiplicity`` (``method``,
+    ``gate``). Raises ``ValueError`` for an unknown key, section or measure and for faults of the
+    table, by row; a section that the data do not allow is named in ``failures``, not raised.
+    """
+    chosen = checked_plan(plan)
+    matrix = judgment_matrix(table)  # faults of the table stop everything
+    makers: dict[str, Callable[[], Any]] = {
+        "realism": lambda: realism_rates(
+            table,
+            chance=chosen["chance"],
+            margin=chosen["margin"],
+            alpha=chosen["alpha"],
+            level=chosen["level"],
+            seed=chosen["seed"],
+            replicates=chosen["bootstrap"],
+        ),
+        "detection": lambda: detection_section(matrix, chosen["level"], chosen["seed"]),
+        "mrmc": lambda: _mrmc(table, chosen),
+        "agreement": lambda: agreement_section(table, chosen["level"], chosen["seed"]),
+        "intra_reader": lambda: intra_section(table, chosen["level"]),
+        "mixed": lambda: mixed_section(table, chosen["fixed"], chosen["level"]),
+        "process": lambda: process_section(table, chosen["level"]),
+        "diversity": lambda: diversity_section(table, chosen["level"], chosen["seed"]),
+    }
+    sections: dict[str, Any] = {}
+    failures: dict[str, str] = {}
+    for name in chosen["sections"]:
+        try:
+            sections[name] = makers[name]()
+        except (ValueError, ArithmeticError) as fault:
+            failures[name] = str(fault)
+    endpoints, families = _endpoints(chosen, sections, failures)
+    decisions = (
+        gatekeeping(
+            families,
+            alpha=chosen["alpha"],
+            method=chosen["multiplicity"].get("method", "holm"),
+            gate=chosen["multiplicity"].get("gate", "serial"),
+        )
+        if families
+        else []
+    )
+    return StudyReport(chosen, sections, endpoints, decisions, failures, matrix.notes)
+
+
+def checked_plan(plan: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The plan with its defaults; unknown keys, sections and measures raise ``ValueError``."""
+    given = dict(plan or {})
+    unknown = sorted(set(given) - set(DEFAULTS))
+    if unknown:
+        raise ValueError(
+            f"the plan has unknown keys {', '.join(map(repr, unknown))}; known are "
+            f"{', '.join(DEFAULTS)}"
+        )
+    chosen = {**DEFAULTS, **given}
+    strange = [name for name in chosen["sections"] if name not in SECTIONS]
+    if strange:
+        raise ValueError(f"unknown section {strange[0]!r}; known are {', '.join(SECTIONS)}")
+    names = []
+    for endpoint in chosen["endpoints"]:
+        if not isinstance(endpoint, Mapping) or "measure" not in endpoint:
+            raise ValueError(f"an endpoint needs a measure, got {endpoint!r}")
+        if endpoint["measure"] not in MEASURES:
+            raise ValueError(
+                f"unknown measure {endpoint['measure']!r}; known are {', '.join(MEASURES)}"
+            )
+        if endpoint["measure"] == "equivalence" and chosen["margin"] is None:
+            raise ValueError("an equivalence endpoint needs the plan's margin")
+        names.append(endpoint.get("name", endpoint["measure"]))
+    if len(set(names)) < len(names):
+        raise ValueError("two endpoints have the same name")
+    return chosen
+
+
+def _mrmc(table: pd.DataFrame, plan: Mapping[str, Any]) -> dict[str, Any]:
+    rated = judgment_rating(table)
+    options = {"modality": None, "null": 0.5, "level": plan["level"]}
+    return {
+        "obuchowski_rockette": mrmc.obuchowski_rockette(
+            rated, covariance=plan["covariance"], **options
+        ),
+        "u_statistics": mrmc.u_statistics(rated, **options),
+    }
+
+
+def _endpoints(
+    plan: Mapping[str, Any], sections: Mapping[str, Any], failures: dict[str, str]
+) -> tuple[dict[str, Estimate], list[dict[str, float]]]:
+    """The endpoints' estimates and their p-values by family, in the order of the plan."""
+    found: dict[str, Estimate] = {}
+    families: dict[int, dict[str, float]] = {}
+    for endpoint in plan["endpoints"]:
+        name = endpoint.get("name", endpoint["measure"])
+        try:
+            estimate = _endpoint(endpoint, sections)
+        except (KeyError, AttributeError) as fault:
+            failures[f"endpoint {name}"] = f"its section is missing or failed ({fault})"
+            estimate = None
+        if estimate is not None:
+            found[name] = estimate
+        p = float("nan") if estimate is None or estimate.p_value is None else estimate.p_value
+        families.setdefault(int(endpoint.get("family", 1)), {})[name] = p
+    return found, [families[number] for number in sorted(families)]
+
+
+def _endpoint(endpoint: Mapping[str, Any], sections: Mapping[str, Any]) -> Estimate:
+    measure, way = endpoint["measure"], endpoint.get("way", "u_statistic")
+    if measure == "auc":
+        result: mrmc.MrmcResult = sections["mrmc"]["obuchowski_rockette"]
+        return next(iter(result.modalities.values()))
+    if measure == "d-prime":
+        pooled: Estimate = sections["detection"]["readers averaged"].d_prime
+        return pooled
+    realism: RealismResult = sections["realism"]
+    if measure == "difference":
+        return realism.difference[way]
+    if measure == "equivalence":
+        return realism.by_origin["generated"].equivalence[way]
+    rate = {
+        "fool rate": lambda: realism.by_origin["generated"],
+        "acquired rate": lambda: realism.by_origin["acquired"],
+        "accuracy": lambda: realism.accuracy,
+    }[measure]()
+    answer: Estimate = getattr(rate, way)
+    return answer
+
+
+def estimates_in(content: Any, path: str = "") -> Iterator[tuple[str, Estimate]]:
+    """Every estimate within nested results, with a readable path."""
+    if isinstance(content, Estimate):
+        yield path or content.name, content
+    elif isinstance(content, RealismResult):
+        for what, way, estimate in content.rows():
+            yield f"{what} ({way})", estimate
+    elif isinstance(content, mrmc.MrmcResult):
+        for kind in ("modalities", "differences", "reader_values"):
+            for key, estimate in getattr(content, kind).items():
+                label = " - ".join(map(str, key)) if isinstance(key, tuple) else str(key)
+                yield f"{path} {label}".strip(), estimate
+    elif isinstance(content, Mapping):
+        for key, item in content.items():
+            yield from estimates_in(item, f"{path}, {key}" if path else str(key))
+    elif isinstance(content, Sequence) and not isinstance(content, str):
+        for number, item in enumerate(content, start=1):
+            yield from estimates_in(item, f"{path} {number}".strip())
+    elif hasattr(content, "__dataclass_fields__"):
+        for slot in content.__dataclass_fields__:
+            value = getattr(content, slot)
+            if isinstance(value, (Estimate, Mapping, list, tuple)):
+                yield from estimates_in(value, f"{path}, {slot}" if path else slot)
+
+
+def plain(content: Any) -> Any:
+    """Nested results as nested dicts, ready for JSON."""
+    if hasattr(content, "to_dict"):
+        return content.to_dict()
+    if isinstance(content, Mapping):
+        return {
+            " - ".join(map(str, key)) if isinstance(key, tuple) else str(key): plain(item)
+            for key, item in content.items()
+        }
+    if isinstance(content, (list, tuple)):
+        return [plain(item) for item in content]
+    if hasattr(content, "tolist"):
+        return plain(content.tolist())
+    if isinstance(content, float) and content != content:
+        return None
+    return content
