@@ -1,1 +1,52 @@
-"""Planning: how many readers and cases a study needs."""
+"""Planning: how many readers and cases a study needs.
+
+Closed forms: ``binomial_power`` (independent judgments), ``realism_power`` (readers and cases
+random), ``auc_power`` (MRMC AUC against chance, a difference, equivalence), and from a pilot
+``readerstudy.analysis.mrmc.mrmc_power``. ``power_curve`` runs any of them over a grid.
+``simulated_power`` counts how often simulated studies reach their goal through the very code that
+will analyse the real one.
+
+The names are imported on first use: the pilot's sample size (in ``mrmc``) needs this package's
+``tost_power``, and the simulation needs ``mrmc``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "ALTERNATIVES": "binomial",
+    "AucPlan": "auc",
+    "RealismPlan": "realism",
+    "auc_differs": "simulation",
+    "auc_equivalent": "simulation",
+    "auc_power": "auc",
+    "binomial_power": "binomial",
+    "binomial_sample_size": "binomial",
+    "conjectured_pilot": "auc",
+    "hanley_mcneil": "auc",
+    "power_curve": "curves",
+    "rate_differs": "simulation",
+    "rate_equivalent": "simulation",
+    "rate_moments": "realism",
+    "rate_variance": "realism",
+    "rating_study": "simulation",
+    "realism_cases": "realism",
+    "realism_power": "realism",
+    "realism_study": "simulation",
+    "simulated_power": "simulation",
+    "tost_power": "equivalence",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -1,0 +1,195 @@
+"""Planning against R, PowerTOST and simulation by the analysing code."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from readerstudy.analysis.mrmc import Pilot, mrmc_power, obuchowski_rockette
+from readerstudy.analysis.power import (
+    auc_differs,
+    auc_equivalent,
+    auc_power,
+    binomial_power,
+    binomial_sample_size,
+    conjectured_pilot,
+    hanley_mcneil,
+    power_curve,
+    rate_differs,
+    rate_equivalent,
+    rate_moments,
+    rate_variance,
+    rating_study,
+    realism_cases,
+    realism_power,
+    realism_study,
+    simulated_power,
+    tost_power,
+)
+
+from .data import van_dyke
+
+
+@pytest.mark.parametrize(
+    ("n", "p", "null", "alternative", "power"),
+    # Sums of R's binom.test over all outcomes (benchmarks/analysis_reference_two.R).
+    [
+        (100, 0.65, 0.5, "two-sided", 0.8275851009),
+        (97, 0.65, 0.5, "two-sided", 0.8338137129),
+        (50, 0.30, 0.5, "less", 0.8594401236),
+        (80, 0.35, 0.25, "greater", 0.6334081506),
+    ],
+)
+def test_binomial_power_equals_r(n, p, null, alternative, power):
+    found = binomial_power(n, p=p, null=null, alternative=alternative)
+    assert found == pytest.approx(power, abs=1e-10)
+
+
+def test_enough_judgments_stay_enough():
+    n, power = binomial_sample_size(p=0.65)
+    assert power >= 0.8
+    assert all(binomial_power(k, p=0.65) >= 0.8 for k in range(n, n + 80))
+    assert binomial_power(n - 1, p=0.65) < 0.8
+
+
+def test_equivalence_power_equals_powertost():
+    # PowerTOST: sampleN.TOST(CV = 0.30) prints n = 40, power 0.815845 (2x2 crossover, theta0 0.95,
+    # limits 0.8 to 1.25): standard error sqrt(2 / n) sqrt(log(1 + CV^2)), n - 2 df.
+    error = math.sqrt(2 / 40) * math.sqrt(math.log(1 + 0.3**2))
+    found = tost_power(
+        math.log(0.95), lower=math.log(0.8), upper=math.log(1.25), error=error, df=38
+    )
+    assert found == pytest.approx(0.815845, abs=5e-7)
+
+
+def test_non_inferiority_power_is_the_noncentral_t_of_r():
+    # pt(qt(.95, 14), 14, ncp = 1.7, lower = FALSE) in R: 0.488976754.
+    found = tost_power(0.0, lower=-1.7, upper=math.inf, error=1.0, df=14)
+    assert found == pytest.approx(0.488976754, abs=1e-8)
+
+
+def test_hanley_mcneil_equals_their_example():
+    # Hanley and McNeil 1982, p. 32: AUC 0.893 with 51 abnormal and 58 normal cases, SE 0.032.
+    assert math.sqrt(hanley_mcneil(0.893, 51, 58)) == pytest.approx(0.032, abs=6e-4)
+
+
+def test_rate_variance_is_that_of_simulated_studies():
+    draw = realism_study(rate=0.6, readers=6, cases=40, var_reader=0.3, var_case=0.6)
+    rng = np.random.default_rng(1)
+    rates = np.array([draw(rng)["judgment"].mean() for _ in range(4000)])
+    variance, _ = rate_variance(0.6, readers=6, cases=40, var_reader=0.3, var_case=0.6)
+    assert rates.mean() == pytest.approx(0.6, abs=3 * rates.std() / math.sqrt(4000))
+    # The standard error of a variance from 4000 draws is 2.2 %.
+    assert rates.var(ddof=1) == pytest.approx(variance, rel=0.07)
+
+
+def test_without_reader_and_case_variance_the_plan_is_binomial():
+    variance, _ = rate_variance(0.6, readers=5, cases=40, var_reader=0.0, var_case=0.0)
+    assert variance == pytest.approx(0.6 * 0.4 / 200)
+    assert np.allclose(rate_moments(0.6, 0.0, 0.0), [0.6, 0.36, 0.36, 0.36])
+    assert realism_power(
+        rate=0.6, readers=5, cases=40, var_reader=0.0, var_case=0.0
+    ).design_effect == pytest.approx(1.0)
+
+
+def test_realism_power_agrees_with_simulation_through_the_analysis():
+    options = {"rate": 0.62, "readers": 10, "cases": 60, "var_reader": 0.15, "var_case": 0.4}
+    simulated = simulated_power(realism_study(**options), rate_differs(), simulations=300, seed=3)
+    assert simulated.lower - 0.03 <= realism_power(**options).power <= simulated.upper + 0.03
+
+
+def test_equivalence_of_a_realism_rate_agrees_with_simulation():
+    options = {"rate": 0.5, "readers": 10, "cases": 100, "var_reader": 0.05, "var_case": 0.3}
+    simulated = simulated_power(
+        realism_study(**options), rate_equivalent(margin=0.08), simulations=300, seed=4
+    )
+    planned = realism_power(**options, margin=0.08).power
+    assert simulated.lower - 0.03 <= planned <= simulated.upper + 0.03
+
+
+def test_the_test_keeps_its_size_when_nothing_is_there():
+    found = simulated_power(
+        realism_study(rate=0.5, readers=8, cases=40, var_reader=0.2, var_case=0.4),
+        rate_differs(), simulations=300, seed=5,
+    )  # fmt: skip
+    assert found.lower <= 0.05 <= found.upper + 0.02
+
+
+def test_auc_size_and_equivalence_by_simulation():
+    chance = simulated_power(
+        rating_study(auc=0.5, readers=5, positives=25, negatives=25), auc_differs(),
+        simulations=200, seed=6,
+    )  # fmt: skip
+    assert chance.lower <= 0.06
+    equal = simulated_power(
+        rating_study(auc=0.8, readers=6, positives=60, negatives=60, difference=0.0, levels=5),
+        auc_equivalent(margin=0.15), simulations=60, seed=7,
+    )  # fmt: skip
+    assert equal.estimate > 0.8
+    assert auc_power(
+        readers=6, positives=60, negatives=60, auc=0.8, difference=0.0, margin=0.15
+    ).power > 0.8  # fmt: skip
+
+
+def test_a_conjectured_pilot_scales_like_a_real_one():
+    pilot = conjectured_pilot(auc=0.8, positives=60, negatives=60)
+    assert pilot.var_interaction == pytest.approx((0.1 / 4) ** 2 * 0.2)
+    more = conjectured_pilot(auc=0.8, positives=120, negatives=120)
+    a = mrmc_power(pilot, readers=8, cases=240, effect=0.05).power
+    b = mrmc_power(more, readers=8, cases=240, effect=0.05).power
+    # Hanley and McNeil's variance is not exactly 1 / n.
+    assert a == pytest.approx(b, abs=0.01)
+
+
+def test_power_grows_with_readers_and_cases():
+    grid = power_curve(
+        realism_power, readers=[4, 8, 12], cases=[30, 60, 120], rate=0.6, var_reader=0.1,
+        var_case=0.4,
+    ).pivot(index="readers", columns="cases", values="power").to_numpy()  # fmt: skip
+    assert (np.diff(grid, axis=0) > 0).all()
+    assert (np.diff(grid, axis=1) > 0).all()
+    assert (power_curve(auc_power, readers=[4, 8], cases=[60], auc=0.65)["power"] > 0.5).all()
+    pilot = Pilot.from_result(obuchowski_rockette(van_dyke()))
+    curve = power_curve(mrmc_power, readers=[6], cases=[111], pilot=pilot, effect=0.043800322)
+    assert curve["power"].iloc[0] == pytest.approx(0.5526116, abs=6e-8)  # RJafroc
+
+
+def test_fewest_cases_are_fewest():
+    options = {"rate": 0.6, "readers": 10, "var_reader": 0.1, "var_case": 0.5}
+    plan = realism_cases(**options)
+    assert plan.power >= 0.8
+    assert realism_power(cases=plan.cases - 1, **options).power < 0.8
+    with pytest.raises(ValueError, match="plan more readers"):
+        realism_cases(rate=0.55, readers=3, var_reader=0.5, var_case=0.5)
+
+
+def test_studies_that_cannot_be_analysed_are_counted():
+    def refuse(table):
+        raise ValueError("no")
+
+    found = simulated_power(
+        realism_study(rate=0.5, readers=2, cases=5, var_reader=0.1, var_case=0.1), refuse,
+        simulations=20,
+    )  # fmt: skip
+    assert found.estimate == 0.0
+    assert found.upper == pytest.approx(stats.beta.ppf(0.975, 1, 20))
+    assert found.details["failed"] == 20
+    assert "could not be analysed" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: binomial_power(0, p=0.5), "at least 1"),
+        (lambda: binomial_sample_size(p=0.5), "cannot be detected"),
+        (lambda: binomial_power(10, p=0.5, alternative="both"), "two-sided"),
+        (lambda: tost_power(0, lower=1, upper=-1, error=1, df=3), "not in order"),
+        (lambda: rate_variance(1.2, readers=2, cases=2, var_reader=0, var_case=0), "between 0"),
+        (lambda: conjectured_pilot(auc=0.8, positives=5, negatives=5, rho3=0.9), "rho3"),
+        (lambda: rating_study(auc=0.8, readers=2, positives=2, negatives=2, var_case=0.9), "sum"),
+    ],
+)
+def test_plans_that_make_no_sense_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
