@@ -98,7 +98,7 @@ def open_study(researcher: User) -> Study:
         title=OPEN_TITLE,
         question="Are chest radiographs painted by a small generative network taken for computed "
         "ones by people who read radiographs?",
-        seed=20100397501,
+        seed=2020,
         protocol=_protocol(acquired=15, generated=15, training=2, repeats=0.1, readers=3),
         readers=[User.objects.get(username=name) for name in READERS],
     )
@@ -123,8 +123,11 @@ def closed_study(researcher: User) -> Study:
         question="How does a finished study look? The readers are simulated: "
         + population.describe()
         + ".",
-        seed=20100397502,
-        protocol=_protocol(acquired=50, generated=50, training=0, repeats=0.1, readers=6),
+        seed=2021,
+        # A programme has no years of experience to tell.
+        protocol=_protocol(
+            acquired=50, generated=50, training=0, repeats=0.1, readers=6
+        ).model_copy(update={"profile_questions": []}),
         readers=people,
     )
     if study.status == Study.Status.LOCKED:
@@ -207,7 +210,11 @@ def _simulate(reader: Reader, population: Population) -> None:
         population,
     )
     moment = study.opened_at or timezone.now()
+    consent = Protocol.model_validate(study.protocol).consent
+    if reader.consented_at is None:
+        entering.consent(reader, version=consent.version)
     for session in reader.sessions.filter(finished_at__isnull=True):
+        entering.note_environment(reader, {"simulated": True})
         entering.begin(reader, at=moment)
         presentations = list(
             Presentation.objects.filter(session=session)
