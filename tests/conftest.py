@@ -98,3 +98,29 @@ def _own_storage(request: pytest.FixtureRequest, tmp_path: Path, settings: objec
             "OPTIONS": {"location": str(tmp_path / "storage")},
         },
     }
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _flushable() -> Iterator[None]:
+    """Tests with real transactions end by emptying the tables, which the database's own triggers
+    rightly refuse: they are lifted for that moment alone."""
+    from django.db import connection
+    from django.test import TransactionTestCase
+
+    from readerstudy.audit import triggers as of_audit
+    from readerstudy.studies import triggers as of_studies
+
+    emptying = TransactionTestCase._fixture_teardown
+
+    def lifted(case: TransactionTestCase) -> None:
+        of_audit.remove(connection)
+        of_studies.remove(connection)
+        try:
+            emptying(case)
+        finally:
+            of_audit.install(connection)
+            of_studies.install(connection)
+
+    TransactionTestCase._fixture_teardown = lifted  # type: ignore[method-assign]
+    yield
+    TransactionTestCase._fixture_teardown = emptying  # type: ignore[method-assign]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
 
 from readerstudy.jobs import queue
-from readerstudy.studies import digest, enrolment, lifecycle, locking
+from readerstudy.studies import digest, enrolment, lifecycle, locking, triggers
 from readerstudy.studies.errors import CannotLock, StudyError
 from readerstudy.studies import tasks  # noqa: F401  (registers the kind of job)
 from readerstudy.studies.models import Presentation, Study
@@ -93,7 +94,11 @@ def test_a_failed_render_leaves_a_draft_that_says_why() -> None:
 
 def test_a_study_whose_content_changed_behind_our_back_is_not_opened() -> None:
     study = factories.make_locked_study()
-    Study.objects.filter(pk=study.pk).update(lock_digest="0" * 64)
+    connection.check_constraints()  # PostgreSQL drops no trigger while checks are pending
+    triggers.remove(connection)
+    case = study.cases.get(number=1)
+    study.cases.filter(pk=case.pk).update(truth={**case.truth, "origin": "other"})
+    triggers.install(connection)
     study.refresh_from_db()
 
     with pytest.raises(StudyError, match="no longer what was locked"):

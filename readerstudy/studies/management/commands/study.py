@@ -1,0 +1,220 @@
+"""Studies from the command line: create, export, check, lock, open, close, status, verify."""
+
+from __future__ import annotations
+
+import json
+import sys
+import uuid
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from readerstudy.studies import (
+    checks,
+    digest,
+    enrolment,
+    lifecycle,
+    locking,
+    preregistration,
+    progress,
+    protocol_file,
+)
+from readerstudy.studies.errors import CannotLock, StudyError
+from readerstudy.studies.models import Study
+from readerstudy.studies.protocol_file import FileNotValid
+
+
+class Command(BaseCommand):
+    help = "Create, export, lock, open, close and look at studies."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        deeds = parser.add_subparsers(dest="deed", required=True)
+        create = deeds.add_parser("create", help="a draft from a protocol file")
+        create.add_argument("file", help="a YAML file, or - for the standard input")
+        create.add_argument("--owner", required=True, help="user name or e-mail address")
+        create.add_argument("--reader", action="append", default=[], help="enrol this person")
+        check = deeds.add_parser("check", help="whether a protocol file is valid")
+        check.add_argument("file")
+        deeds.add_parser("schema", help="write the JSON Schema of protocol files")
+        deeds.add_parser("list", help="all studies")
+        for name, text in (
+            ("export", "the protocol as YAML"),
+            ("status", "where the study stands"),
+            ("lock", "draw, render and freeze"),
+            ("open", "let readers begin"),
+            ("close", "end the reading"),
+            ("verify", "compare the study with its digest"),
+            ("preregister", "the signed file of a locked study"),
+        ):
+            deed = deeds.add_parser(name, help=text)
+            deed.add_argument("study", help="public id, its first characters, or the title")
+            if name in ("lock", "open", "close"):
+                deed.add_argument("--by", required=True, help="who does it, for the audit trail")
+            if name == "lock":
+                deed.add_argument("--sign-blinding", default="", metavar="REASON")
+            if name in ("export", "preregister"):
+                deed.add_argument("--output", "-o", default="-")
+            if name == "status":
+                deed.add_argument("--json", action="store_true")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            getattr(self, options["deed"])(**options)
+        except FileNotValid as error:
+            for fault in error.faults:
+                self.stderr.write(f"{options['file']}: {fault}")
+            sys.exit(1)
+        except CannotLock as error:
+            for problem in error.problems:
+                self.stderr.write(problem)
+            sys.exit(1)
+        except StudyError as error:
+            raise CommandError(str(error)) from error
+
+    def create(self, *, file: str, owner: str, reader: list[str], **_: Any) -> None:
+        given = protocol_file.parse(_read(file))
+        by = enrolment.find_user(owner)
+        study = lifecycle.create(
+            title=given.title,
+            question=given.question,
+            protocol=given.protocol(),
+            seed=given.seed,
+            by=by,
+        )
+        for name in reader:
+            enrolment.enrol(study, enrolment.find_user(name), by=by)
+        self.stdout.write(str(study.public_id))
+
+    def check(self, *, file: str, **_: Any) -> None:
+        given = protocol_file.parse(_read(file))
+        self.stdout.write(f"{file}: valid, “{given.title}”")
+
+    def schema(self, **_: Any) -> None:
+        self.stdout.write(protocol_file.schema(), ending="")
+
+    def list(self, **_: Any) -> None:
+        for study in Study.objects.with_counts():
+            self.stdout.write(
+                f"{study.public_id}  {study.status:6}  {study.case_count:5} cases  "
+                f"{study.reader_count:3} readers  {study.title}"
+            )
+
+    def export(self, *, study: str, output: str, **_: Any) -> None:
+        self._write(protocol_file.export(_find(study)), output)
+
+    def preregister(self, *, study: str, output: str, **_: Any) -> None:
+        signed = preregistration.document(_find(study))
+        self._write(json.dumps(signed, indent=2, ensure_ascii=False) + "\n", output)
+
+    def lock(self, *, study: str, by: str, sign_blinding: str, **_: Any) -> None:
+        locked = locking.lock(
+            _find(study), by=enrolment.find_user(by), wait=True, sign_blinding=sign_blinding
+        )
+        self.stdout.write(f"locked, digest {locked.lock_digest}")
+
+    def open(self, *, study: str, by: str, **_: Any) -> None:
+        lifecycle.open_study(_find(study), by=enrolment.find_user(by))
+        self.stdout.write("open")
+
+    def close(self, *, study: str, by: str, **_: Any) -> None:
+        lifecycle.close_study(_find(study), by=enrolment.find_user(by))
+        self.stdout.write("closed")
+
+    def verify(self, *, study: str, **_: Any) -> None:
+        found = _find(study)
+        if not found.lock_digest:
+            raise CommandError(f"The study is {found.status}: it has no digest yet.")
+        if not digest.holds(found):
+            self.stderr.write(
+                f"“{found.title}” is not what was locked: expected {found.lock_digest}, "
+                f"found {digest.compute(found)}"
+            )
+            sys.exit(1)
+        self.stdout.write(f"“{found.title}” is what was locked: {found.lock_digest}")
+
+    def status(self, *, study: str, json: bool, **_: Any) -> None:
+        found = _find(study)
+        said = _status(found)
+        if json:
+            self.stdout.write(_as_json(said))
+            return
+        self.stdout.write(f"{found.title}\n{found.public_id}\n{said['status']}")
+        if found.status == Study.Status.DRAFT:
+            for check in said["checks"]:
+                self.stdout.write(f"  [{check['state']:7}] {check['title']}: {check['message']}")
+            return
+        self.stdout.write(f"digest {found.lock_digest}")
+        self.stdout.write(f"{said['done']} of {said['total']} readings done")
+        for reader in said["readers"]:
+            self.stdout.write(
+                f"  {reader['reader']}  {reader['state']:9} {reader['done']:5} of "
+                f"{reader['total']}  {reader['note']}"
+            )
+
+    def _write(self, text: str, output: str) -> None:
+        if output == "-":
+            self.stdout.write(text, ending="")
+        else:
+            Path(output).write_text(text, encoding="utf-8")
+            self.stderr.write(f"written to {output}")
+
+
+def _read(file: str) -> str:
+    if file == "-":
+        return sys.stdin.read()
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{file} cannot be read: {error}") from error
+
+
+def _find(name: str) -> Study:
+    try:
+        found = list(Study.objects.filter(public_id=uuid.UUID(name)))
+    except ValueError:
+        found = list(Study.objects.filter(title=name)) or [
+            study for study in Study.objects.all() if str(study.public_id).startswith(name.lower())
+        ]
+    if len(found) != 1:
+        raise CommandError(
+            f"{'No study' if not found else 'More than one study'} is called {name!r}; "
+            "“manage.py study list” shows all."
+        )
+    return found[0]
+
+
+def _status(study: Study) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "study": str(study.public_id),
+        "title": study.title,
+        "status": study.status,
+        "locking": study.is_locking,
+        "digest": study.lock_digest,
+    }
+    if study.status == Study.Status.DRAFT:
+        said["checks"] = [
+            {"title": c.title, "state": c.state, "message": c.message} for c in checks.run(study)
+        ]
+        return said
+    standing = progress.standing(study)
+    said.update(
+        done=standing.done,
+        total=standing.total,
+        readers=[
+            {
+                "reader": one.reader.code,
+                "state": one.reader.state,
+                "done": one.done,
+                "total": one.total,
+                "note": one.waiting,
+            }
+            for one in standing.readers
+        ],
+    )
+    return said
+
+
+def _as_json(said: dict[str, Any]) -> str:
+    return json.dumps(said, indent=2, ensure_ascii=False)
