@@ -1,10 +1,12 @@
 """The JSON interface. Each room brings its own router."""
 
+from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.security import django_auth
 
 from readerstudy import __version__
 from readerstudy.reading.api import router as reading_router
+from readerstudy.reading.refusal import Refused
 
 api = NinjaAPI(
     title="Reader Study",
@@ -16,3 +18,10 @@ api = NinjaAPI(
     urls_namespace="api",
 )
 api.add_router("/reading", reading_router)
+
+
+@api.exception_handler(Refused)
+def refused(request: HttpRequest, refusal: Refused) -> HttpResponse:
+    """What the reading room does not do, in one form for the page."""
+    content = {"code": refusal.code, "reason": refusal.reason, **refusal.more}
+    return api.create_response(request, content, status=refusal.status)

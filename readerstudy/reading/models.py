@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from django.db import models
+from django.utils import timezone
 
 from readerstudy.studies.models import Presentation, Session
 
@@ -49,7 +50,10 @@ class Reading(models.Model):
     # Milliseconds on the browser's monotonic clock; see docs/reading.md.
     timings = models.JSONField(default=dict)
     viewer = models.JSONField(default=dict)
-    received_at = models.DateTimeField(auto_now_add=True)
+    # Drawn regions that belong to no finding and no cue (readerstudy.reading.regions).
+    regions = models.JSONField(default=list)
+    # The server's clock; not ``auto_now_add`` because simulated readers read in the past.
+    received_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         ordering = ["presentation_id", "revision"]
@@ -59,6 +63,40 @@ class Reading(models.Model):
 
     def __str__(self) -> str:
         return f"reading of {self.presentation}, revision {self.revision}"
+
+
+class SetAside(models.Model):
+    """A revision that came too late: another window or device had answered before.
+
+    It does not stand, but it is not lost either.
+    """
+
+    client_id = models.UUIDField(unique=True)
+    presentation = models.ForeignKey(
+        Presentation, on_delete=models.PROTECT, related_name="set_aside"
+    )
+    revision = models.PositiveIntegerField()
+    content = models.JSONField()
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["at"]
+        verbose_name_plural = "set aside"
+
+    def __str__(self) -> str:
+        return f"revision {self.revision} set aside at {self.presentation}"
+
+
+class Debriefing(models.Model):
+    """What a reader noticed, asked after the last session of a phase."""
+
+    session = models.OneToOneField(Session, on_delete=models.CASCADE, related_name="debriefing")
+    noticed = models.BooleanField()
+    remark = models.TextField(blank=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"debriefing after {self.session}"
 
 
 class Finding(models.Model):
@@ -93,7 +131,7 @@ class TechnicalFailure(models.Model):
         Presentation, on_delete=models.PROTECT, related_name="technical_failures"
     )
     reason = models.TextField()
-    at = models.DateTimeField(auto_now_add=True)
+    at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:
         return f"technical failure at {self.presentation}"

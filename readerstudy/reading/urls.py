@@ -1,3 +1,9 @@
+from django.urls import path
+
+from readerstudy.reading import views
 
 app_name = "reading"
-urlpatterns: list = []
+urlpatterns = [
+    path("", views.studies, name="list"),
+    path("<uuid:study>/", views.room, name="room"),
+]

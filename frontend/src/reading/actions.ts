@@ -1,0 +1,59 @@
+/** Keys for the image. */
+import type { ImageControls } from "./controls";
+import type { Action } from "./keys";
+import type { FormSpec } from "./types";
+import { PRESETS } from "./viewer/windowing";
+
+export function imageActions(controls: ImageControls, form: FormSpec): Action[] {
+  const { viewer } = controls;
+  const actions: Action[] = [];
+  const act = (id: string, title: string, keys: string[], run: () => void): void => {
+    actions.push({
+      id, title, group: "Image", keys,
+      run: () => {
+        if (!viewer.current().length) return;
+        controls.context.touched();
+        run();
+      },
+    });
+  };
+  const range = (): number => 2 ** viewer.bits - 1;
+  const widen = (share: number): void => viewer.setWindow({ width: viewer.window.width + share * range() });
+  const shift = (share: number): void => viewer.setWindow({ centre: viewer.window.centre + share * range() });
+  const preset = (name: string) => (): void => {
+    const [frame] = viewer.current();
+    if (frame) viewer.setWindow(PRESETS.find((each) => each.name === name)!.of(frame));
+  };
+
+  act("reset", "Reset the view", ["q"], () => viewer.resetView());
+  act("zoom-toggle", "Whole image / 1:1", ["z"], () => viewer.setZoom(viewer.zoom === "fit" ? 1 : "fit"));
+  act("zoom-two", "2:1", ["x"], () => viewer.setZoom(2));
+  act("zoom-in", "Zoom in", ["=", "Shift++"], () => viewer.zoomBy(1.25));
+  act("zoom-out", "Zoom out", ["-"], () => viewer.zoomBy(0.8));
+  const step = 60;
+  act("pan-left", "Move left", ["ArrowLeft"], () => controls.regions.nudge(-1, 0) || viewer.pan(step, 0));
+  act("pan-right", "Move right", ["ArrowRight"], () => controls.regions.nudge(1, 0) || viewer.pan(-step, 0));
+  act("pan-up", "Move up", ["ArrowUp"], () => controls.regions.nudge(0, -1) || viewer.pan(0, step));
+  act("pan-down", "Move down", ["ArrowDown"], () => controls.regions.nudge(0, 1) || viewer.pan(0, -step));
+  act("invert", "Invert", ["i"], () => viewer.setWindow({ invert: !viewer.window.invert }));
+  act("auto", "Automatic window", ["a"], preset("Auto"));
+  act("lungs", "Window for the lungs", ["w"], preset("Lungs"));
+  act("mediastinum", "Window for the mediastinum", ["g"], preset("Mediastinum"));
+  act("narrower", "More contrast", ["]"], () => widen(-0.05));
+  act("wider", "Less contrast", ["["], () => widen(0.05));
+  act("brighter", "Brighter", ["."], () => shift(-0.03));
+  act("darker", "Darker", [","], () => shift(0.03));
+  act("numbers", "Window in numbers", ["Shift+W"], () => controls.windowSheet());
+  act("loupe", "Magnifying glass", ["l"], () => controls.loupe.set(!controls.loupe.on));
+  if (form.rotate_and_flip) {
+    act("rotate", "Turn clockwise", ["o"], () =>
+      viewer.treat({ ...viewer.treatment, turns: (viewer.treatment.turns + 1) % 4 }));
+    act("mirror", "Mirror", ["h"], () =>
+      viewer.treat({ ...viewer.treatment, mirrored: !viewer.treatment.mirrored }));
+  }
+  if (form.edge_filter) {
+    act("edge", "Edge filter", ["j"], () =>
+      viewer.treat({ ...viewer.treatment, edge: viewer.treatment.edge ? 0 : 1 }));
+  }
+  return actions;
+}

@@ -1,0 +1,129 @@
+/** Single keys for everything, remappable, and kept in this browser. */
+import { createKeybindingsHandler } from "tinykeys";
+
+export interface Action {
+  id: string;
+  title: string;
+  group: string;
+  keys: string[];
+  run: (event: KeyboardEvent) => void;
+  /** Works while text is being typed, too. */
+  always?: boolean;
+  /** Leaves the key to the browser. */
+  unless?: (event: KeyboardEvent) => boolean;
+}
+
+const STORED = "reading-keys";
+
+export class Keys {
+  private actions = new Map<string, Action>();
+  private handler: (event: Event) => void = () => undefined;
+  private own: Record<string, string[]> = {};
+  /** Set while an overlay is open: only it gets keys. */
+  held: ((event: KeyboardEvent) => void) | null = null;
+
+  constructor() {
+    try {
+      this.own = JSON.parse(localStorage.getItem(STORED) ?? "{}") as Record<string, string[]>;
+    } catch {
+      // Unreadable or forbidden storage: the keys are as delivered.
+    }
+    addEventListener("keydown", (event) => this.pressed(event));
+  }
+
+  define(actions: Action[]): void {
+    for (const action of actions) this.actions.set(action.id, action);
+    this.bind();
+  }
+
+  remove(group: string): void {
+    for (const [id, action] of this.actions) if (action.group === group) this.actions.delete(id);
+    this.bind();
+  }
+
+  list(): Action[] {
+    return [...this.actions.values()].map((action) => ({ ...action, keys: this.keysOf(action.id) }));
+  }
+
+  keysOf(id: string): string[] {
+    return this.own[id] ?? this.actions.get(id)?.keys ?? [];
+  }
+
+  first(id: string): string {
+    return this.keysOf(id)[0] ?? "";
+  }
+
+  /** Puts ``key`` on an action. Returns the action that has it already, and then changes nothing. */
+  remap(id: string, key: string): Action | null {
+    const same = (other: string): boolean => other.toLowerCase() === key.toLowerCase();
+    const taken = this.list().find((action) => action.id !== id && action.keys.some(same));
+    if (taken) return taken;
+    this.own[id] = [key];
+    this.keep();
+    return null;
+  }
+
+  restore(): void {
+    this.own = {};
+    this.keep();
+  }
+
+  private keep(): void {
+    try {
+      localStorage.setItem(STORED, JSON.stringify(this.own));
+    } catch {
+      // The change then lasts until the page is left.
+    }
+    this.bind();
+    dispatchEvent(new Event("keys-changed"));
+  }
+
+  private bind(): void {
+    const bindings: Record<string, (event: KeyboardEvent) => void> = {};
+    for (const action of this.list()) {
+      for (const key of action.keys) {
+        bindings[key] = (event) => {
+          if (!action.always && isTyping(event.target)) return;
+          if (action.unless?.(event)) return;
+          if (event.repeat && !REPEATING.has(action.group)) return;
+          event.preventDefault();
+          action.run(event);
+        };
+      }
+    }
+    this.handler = createKeybindingsHandler(bindings);
+  }
+
+  private pressed(event: KeyboardEvent): void {
+    if (event.defaultPrevented || event.isComposing) return;
+    if (this.held) {
+      this.held(event);
+      return;
+    }
+    this.handler(event);
+  }
+}
+
+const REPEATING = new Set(["Image"]);
+
+export function isTyping(target: EventTarget | null): boolean {
+  if (!(target instanceof HTMLElement)) return false;
+  if (target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement) return true;
+  if (target instanceof HTMLInputElement) {
+    return !["radio", "checkbox", "button", "range"].includes(target.type);
+  }
+  return target.isContentEditable;
+}
+
+/** The binding of a pressed key, as ``define`` takes it; null for a modifier alone. */
+export function bindingOf(event: KeyboardEvent): string | null {
+  if (["Shift", "Control", "Alt", "Meta", "AltGraph", "CapsLock"].includes(event.key)) return null;
+  const parts: string[] = [];
+  if (event.ctrlKey) parts.push("Control");
+  if (event.altKey) parts.push("Alt");
+  if (event.metaKey) parts.push("Meta");
+  if (event.shiftKey) parts.push("Shift");
+  const digit = event.shiftKey && /^Digit\d$/.test(event.code);
+  parts.push(digit ? event.code : event.key.length === 1 ? event.key.toLowerCase() : event.key);
+  return parts.join("+");
+}

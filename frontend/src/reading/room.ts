@@ -1,0 +1,553 @@
+/** The room: which case is on screen, what was said of it, and what comes next. */
+import { type Api, ApiError, Unreachable } from "./api";
+import { announce, h, uuid } from "./dom";
+import { Header } from "./header";
+import { ImageControls } from "./controls";
+import type { Keys } from "./keys";
+import { Outbox } from "./outbox";
+import type { Sheets } from "./overlay";
+import { Panel } from "./panel";
+import type { Draft, Letter, Store } from "./store";
+import { Timing } from "./timing";
+import {
+  type Answer, emptyAnswer, type Feedback, type Item, type Listing, type Recorded,
+  type RoomState, type SessionSpec, type Standing,
+} from "./types";
+import { Viewer } from "./viewer/viewer";
+
+/** After the last change, before a draft is sent: a pause in the work, not every click. */
+const DRAFT_MS = 1200;
+
+export interface RoomContext {
+  api: Api;
+  keys: Keys;
+  sheets: Sheets;
+  store: Store;
+  host: HTMLElement;
+  leave(stage?: RoomState): void;
+  renderer: "auto" | "webgl2" | "canvas";
+}
+
+export class Room {
+  readonly viewer: Viewer;
+  readonly panel: Panel;
+  readonly header: Header;
+  readonly outbox: Outbox;
+  readonly controls: ImageControls;
+  private stageElement: HTMLElement;
+  private message: HTMLElement;
+  private session: SessionSpec;
+  private listing: Listing;
+  private item: Item | null = null;
+  /** Presentation id whose image is truly on the screen now. */
+  private onScreen: string | null = null;
+  private draft: Draft | null = null;
+  private timing = new Timing();
+  private settled = new Set<string>();
+  private draftTimer = 0;
+  private reviewing = false;
+  private sinceBreak: number;
+  private feedbackFor: string | null = null;
+
+  constructor(
+    private context: RoomContext,
+    private state: RoomState,
+  ) {
+    this.session = state.session!;
+    this.listing = {
+      progress: state.progress!, items: state.items ?? [], review: state.review ?? [],
+    };
+    this.sinceBreak = this.listing.progress.done;
+    this.message = h("div", { class: "stage-message", role: "status" });
+    const view = h("div", { class: "view" });
+    this.stageElement = h(
+      "main", { class: "stage", tabindex: 0, "aria-label": "Radiograph" }, view, this.message,
+    );
+    this.panel = new Panel(this.session.form, context.keys, {
+      changed: (_answer, what) => this.changed(what),
+      submit: () => void this.submit(),
+      mark: (kind, term) => this.controls.mark(kind, term),
+      markPlaces: (kind, term) => this.controls?.marks(kind, term) ?? 0,
+    });
+    this.header = new Header(state.title, this.session, context.keys, {
+      pause: () => this.pause(),
+      help: () => this.controls.help(),
+      review: () => this.showReview(),
+    });
+    context.host.replaceChildren(this.header.element, this.stageElement, this.panel.element);
+    this.viewer = new Viewer(view, context.renderer);
+    this.controls = new ImageControls({
+      viewer: this.viewer, stage: this.stageElement, panel: this.panel, keys: context.keys,
+      sheets: context.sheets, session: this.session,
+      touched: () => this.timing.input(),
+      regionsChanged: () => this.changed("regions"),
+      chosen: (place) => this.panel.choose(place),
+    });
+    this.viewer.onChange((change) => this.viewChanged(change));
+    this.outbox = new Outbox(context.api, context.store, state.reader, {
+      status: (saving, pending, reason) => this.header.saving(saving, pending.length, reason, context.store.lasting),
+      recorded: (letter, answer) => this.recorded(letter, answer),
+      conflict: (letter, standing, reason) => void this.conflict(letter, standing, reason),
+      refused: (letter, reason) => this.refused(letter, reason),
+    });
+    this.watch();
+  }
+
+  /** Starts reading: at the first open case, or at an earlier one that was asked for. */
+  async open(revisit?: string): Promise<void> {
+    await this.outbox.open();
+    for (const letter of this.outbox.pending()) {
+      if (letter.submitted) this.settled.add(letter.presentation);
+    }
+    this.context.keys.define([
+      { id: "pause", title: "Pause", group: "Room", keys: ["Shift+P"], run: () => this.pause() },
+      {
+        id: "review", title: "Look at earlier cases", group: "Room", keys: ["PageUp"],
+        run: () => this.showReview(),
+      },
+      {
+        id: "panel-side", title: "Panel left or right", group: "Room", keys: ["Shift+L"],
+        run: () => this.controls.togglePanel("side"),
+      },
+      {
+        id: "panel-hide", title: "Hide or show the panel", group: "Room", keys: ["Shift+H"],
+        run: () => this.controls.togglePanel("hidden"),
+      },
+    ]);
+    await (revisit ? this.revisit(revisit) : this.next());
+  }
+
+  private watch(): void {
+    const onActive = (): void => {
+      if (document.visibilityState === "hidden" || !document.hasFocus()) this.timing.suspend();
+      else this.timing.resume();
+    };
+    document.addEventListener("visibilitychange", () => {
+      onActive();
+      if (document.visibilityState === "hidden") this.flushDraft();
+    });
+    addEventListener("blur", onActive);
+    addEventListener("focus", onActive);
+    addEventListener("pagehide", () => this.flushDraft());
+    for (const kind of ["keydown", "pointerdown", "pointermove", "wheel", "input"]) {
+      addEventListener(kind, () => this.onScreen && this.timing.input(), { passive: true });
+    }
+  }
+
+  // -- Which case ---------------------------------------------------------------------------------
+
+  private waiting(): Item[] {
+    return this.listing.items.filter((item) => !this.settled.has(item.id));
+  }
+
+  private async next(): Promise<void> {
+    this.reviewing = false;
+    const [item] = this.waiting();
+    if (item) await this.show(item);
+    else if (this.outbox.pending().length) this.waitForList();
+    else await this.refresh();
+  }
+
+  /** Everything that was loaded has been read, and the server has not been reached since. */
+  private waitForList(): void {
+    this.item = null;
+    this.clear();
+    this.say("Waiting for the network. Your answers are kept in this browser; the next cases load when it is back.");
+  }
+
+  private async refresh(): Promise<void> {
+    try {
+      const state = await this.context.api.call<RoomState>("GET", "");
+      if (state.stage === "reading" && state.items) {
+        this.take(state as unknown as Listing);
+        if (this.waiting().length) return void (await this.show(this.waiting()[0]!));
+      }
+      this.context.leave(state);
+    } catch (error) {
+      this.say(
+        error instanceof ApiError && error.status === 401
+          ? "You have been signed out. Sign in again to go on; nothing is lost."
+          : "Waiting for the network.",
+        h("button", { class: "button", type: "button", onclick: () => void this.next() }, "Try again"),
+      );
+    }
+  }
+
+  private take(listing: Partial<Listing>): void {
+    if (!listing.items || !listing.progress) return;
+    this.listing = {
+      items: listing.items, progress: listing.progress, review: listing.review ?? [],
+    };
+    this.showProgress();
+    this.prefetch();
+  }
+
+  private prefetch(): void {
+    const items = this.waiting();
+    const urls = items.flatMap((item) => item.frames);
+    const keep = [...urls, ...(this.item?.frames ?? [])];
+    this.viewer.loader.keepOnly(keep);
+    this.viewer.prefetch(urls);
+  }
+
+  private showProgress(): void {
+    const { progress } = this.listing;
+    const unsent = this.outbox.pending().filter((letter) => letter.submitted);
+    const counted = unsent.filter((letter) => !letter.practice).length;
+    this.header.progress(this.item, {
+      ...progress,
+      done: Math.min(progress.total, progress.done + counted),
+      practice_done: progress.practice_done + unsent.length - counted,
+    }, this.reviewing);
+  }
+
+  // -- Showing --------------------------------------------------------------------------------------
+
+  private async show(item: Item): Promise<void> {
+    this.flushDraft();
+    this.timing.suspend();
+    this.item = item;
+    this.onScreen = null;
+    this.feedbackFor = null;
+    this.panel.setEnabled(false);
+    this.say("");
+    const draft = await this.draftOf(item);
+    if (this.item !== item) return;
+    this.draft = draft;
+    this.panel.load(draft.answer);
+    this.controls.load(item, draft.answer);
+    this.timing = new Timing(draft.activeMs, Number(item.standing?.timings.visit ?? 0) + 1);
+    this.timing.restore(draft.answer.judgment || draft.answer.choice, draft.changes);
+    this.timing.exposureMs = draft.exposureMs;
+    this.showProgress();
+    if (item.exposure_ms !== null) await this.controls.timed(item, draft, () => this.expose(item));
+    else await this.paint(item);
+  }
+
+  private async paint(item: Item): Promise<boolean> {
+    const slow = setTimeout(() => this.item === item && this.say("Loading the case"), 400);
+    try {
+      const painted = await this.viewer.show(item.frames);
+      if (this.item !== item) return false;
+      this.onScreen = item.id;
+      this.timing.painted(painted.at);
+      performance.mark("case-painted", { detail: item.id });
+      this.say("");
+      this.panel.setEnabled(true);
+      this.controls.ready();
+      const place = item.practice ? `Practice case ${item.number}` : `Case ${item.number}`;
+      announce(`${place} of ${this.total(item)} is shown.`);
+      this.prefetch();
+      return true;
+    } catch (error) {
+      if (this.item === item) this.failed(item, error);
+      return false;
+    } finally {
+      clearTimeout(slow);
+    }
+  }
+
+  private total(item: Item): number {
+    const { progress } = this.listing;
+    return item.practice ? progress.practice_total : progress.total;
+  }
+
+  /** Shows for the protocol's time, masks, and lets the reader answer. */
+  private async expose(item: Item): Promise<void> {
+    if (!(await this.paint(item))) return;
+    this.keepDraft({ exposed: true });
+    const reached = await this.controls.expose(item.exposure_ms!, this.session.mask);
+    if (this.item !== item) return;
+    this.timing.exposureMs = reached.ms;
+    this.timing.exposureFrames = reached.frames;
+    this.keepDraft({ exposureMs: reached.ms });
+    this.queueDraft();
+  }
+
+  private failed(item: Item, error: unknown): void {
+    this.clear();
+    const status = (error as { status?: number }).status;
+    if (status === 401 || status === 403) {
+      this.header.saving("signed-out", 0, "", true);
+      this.say("You have been signed out. Sign in again to go on; nothing is lost.",
+        this.header.signInLink(),
+        h("button", { class: "button", type: "button", onclick: () => void this.show(item) }, "Retry"));
+      return;
+    }
+    announce("Frame could not be shown.");
+    this.say(
+      "Frame could not be shown. Retry, or report a technical problem.",
+      h("button", { class: "button primary", type: "button", autofocus: true, onclick: () => void this.show(item) }, "Retry"),
+      h("button", { class: "button", type: "button", onclick: () => this.report(item, error) },
+        "Report and go on"),
+    );
+    this.message.querySelector("button")?.focus();
+  }
+
+  private async report(item: Item, error: unknown): Promise<void> {
+    const letter: Letter = {
+      reader: this.state.reader, presentation: item.id, clientId: uuid(), kind: "failures",
+      submitted: true, practice: item.practice, attempted: false,
+      body: { reason: String((error as Error)?.message ?? error).slice(0, 2000) },
+    };
+    await this.outbox.post(letter);
+    this.settled.add(item.id);
+    await this.next();
+  }
+
+  private clear(): void {
+    this.onScreen = null;
+    this.timing.suspend();
+    this.panel.setEnabled(false);
+    this.viewer.hide("blank");
+  }
+
+  private say(text: string, ...more: HTMLElement[]): void {
+    this.message.replaceChildren(...(text ? [h("p", {}, text), ...more] : []));
+  }
+
+  private viewChanged(change: string): void {
+    if (change === "lost") {
+      // Nothing may be said of an image that is not there.
+      this.onScreen = null;
+      this.panel.setEnabled(false);
+      this.timing.suspend();
+      this.say("The graphics card was reset. The image comes back by itself.");
+    } else if (change === "repainted" && this.item) {
+      this.onScreen = this.item.id;
+      this.panel.setEnabled(true);
+      this.timing.resume();
+      this.say("");
+    }
+  }
+
+  // -- Answering ------------------------------------------------------------------------------------
+
+  private async draftOf(item: Item): Promise<Draft> {
+    const kept = await this.context.store.draft(item.id);
+    const standing = item.standing;
+    const unsent = this.outbox.pending(item.id).length > 0;
+    // The draft in this browser counts unless another device has gone on from there.
+    if (kept?.reader === this.state.reader && (unsent || kept.head === (standing?.client_id ?? null))) {
+      return kept;
+    }
+    const timings = standing?.timings ?? {};
+    return {
+      id: item.id, reader: this.state.reader,
+      answer: standing ? structuredClone(standing.answer) : emptyAnswer(),
+      head: standing?.client_id ?? null, revision: standing?.revision ?? 0,
+      activeMs: Number(timings.active_ms ?? 0), changes: Number(timings.judgment_changes ?? 0),
+      exposed: timings.exposure_ms !== undefined,
+      exposureMs: (timings.exposure_ms as number | undefined) ?? null,
+      submitted: standing?.submitted ?? false,
+    };
+  }
+
+  private changed(what: string): void {
+    if (!this.item || this.onScreen !== this.item.id) return;
+    this.panel.setRegions(this.controls.regionAnswer());
+    const answer = this.panel.value();
+    if (what === "judgment" || what === "choice") this.timing.judgment(answer.judgment || answer.choice);
+    this.keepDraft({ answer, submitted: false });
+    clearTimeout(this.draftTimer);
+    this.draftTimer = window.setTimeout(() => this.queueDraft(), DRAFT_MS);
+  }
+
+  private keepDraft(change: Partial<Draft>): void {
+    if (!this.draft) return;
+    Object.assign(this.draft, change, {
+      activeMs: this.timing.activeMs, changes: this.timing.changes,
+    });
+    void this.context.store.keepDraft(structuredClone(this.draft));
+  }
+
+  private flushDraft(): void {
+    if (this.draftTimer) this.queueDraft();
+  }
+
+  private queueDraft(): void {
+    clearTimeout(this.draftTimer);
+    this.draftTimer = 0;
+    if (this.item && this.draft && this.onScreen === this.item.id) void this.post(false);
+  }
+
+  /** Puts the current answer into the outbox as the next revision. */
+  private async post(submitted: boolean): Promise<void> {
+    const { item, draft } = this;
+    if (!item || !draft) return;
+    const answer = this.panel.value();
+    const letter: Letter = {
+      reader: this.state.reader, presentation: item.id, clientId: uuid(), kind: "readings",
+      submitted, practice: item.practice, attempted: false,
+      body: {
+        revision: draft.revision + 1, based_on: draft.head, submitted, answer,
+        timings: this.timing.record(), viewer: this.controls.summary(),
+      },
+    };
+    const kept = this.outbox.post(letter);
+    // post() may have folded the letter into an unsent draft, under that one's name.
+    draft.head = letter.clientId;
+    draft.revision = Number(letter.body.revision);
+    this.keepDraft({ answer, submitted });
+    await kept;
+  }
+
+  private async submit(): Promise<void> {
+    const { item } = this;
+    if (this.feedbackFor) return void this.next();
+    if (!item || this.onScreen !== item.id || !this.panel.isEnabled) return;
+    const lacking = this.panel.missing();
+    if (lacking.length) return this.panel.point(lacking);
+    clearTimeout(this.draftTimer);
+    this.draftTimer = 0;
+    this.timing.remark("submitted");
+    this.panel.setEnabled(false);
+    const posted = this.post(true);
+    this.settled.add(item.id);
+    this.controls.leaveCase(this.timing.activeMs);
+    if (item.practice) {
+      this.feedbackFor = item.id;
+      this.panel.setEnabled(false);
+      this.header.note("Submitted");
+      await posted;
+      this.showFeedback(item, null);
+      return;
+    }
+    this.stageElement.focus({ preventScroll: true });
+    if (this.reviewing) {
+      await posted;
+      this.showReview();
+      return;
+    }
+    if (this.breakDue()) {
+      await posted;
+      this.break();
+      return;
+    }
+    const following = this.next();
+    await Promise.all([posted, following]);
+  }
+
+  private doneNow(): number {
+    const { progress } = this.listing;
+    const unsent = this.outbox.pending().filter((each) => each.submitted && !each.practice);
+    return Math.min(progress.total, progress.done + unsent.length);
+  }
+
+  private breakDue(): boolean {
+    const every = this.session.break_every;
+    const done = this.doneNow();
+    if (!every || done >= this.listing.progress.total) return false;
+    if (Math.floor(done / every) <= Math.floor(this.sinceBreak / every)) return false;
+    this.sinceBreak = done;
+    return true;
+  }
+
+  // -- What the server said -------------------------------------------------------------------------
+
+  private recorded(letter: Letter, answer: Recorded): void {
+    this.take(answer);
+    if (letter.submitted && letter.practice && this.feedbackFor === letter.presentation) {
+      const item = this.item;
+      if (item) this.showFeedback(item, answer.feedback);
+    }
+    if (letter.submitted && !this.item && !this.context.sheets.isOpen) void this.next();
+    if (letter.submitted && this.draft?.id !== letter.presentation) {
+      void this.context.store.dropDraft(letter.presentation);
+    }
+    const known = this.listing.items.find((each) => each.id === letter.presentation);
+    if (known && letter.kind === "readings") {
+      known.standing = {
+        revision: answer.revision, client_id: letter.clientId, submitted: letter.submitted,
+        answer: letter.body.answer as Answer,
+        timings: letter.body.timings as Record<string, unknown>,
+        viewer: letter.body.viewer as Record<string, unknown>,
+      };
+    }
+  }
+
+  private async conflict(letter: Letter, standing: Standing | null, reason: string): Promise<void> {
+    announce(reason);
+    await this.context.store.dropDraft(letter.presentation);
+    if (this.item?.id === letter.presentation) {
+      clearTimeout(this.draftTimer);
+      this.draftTimer = 0;
+      this.item.standing = standing;
+      this.draft = null;
+    }
+    this.context.sheets.show({
+      title: "Answered elsewhere",
+      content: [h("p", {}, reason)],
+      closable: true,
+      onclose: () => void this.refreshAll(),
+    });
+  }
+
+  private async refreshAll(): Promise<void> {
+    this.item = null;
+    this.settled.clear();
+    for (const letter of this.outbox.pending()) {
+      if (letter.submitted) this.settled.add(letter.presentation);
+    }
+    await this.refresh();
+  }
+
+  private refused(_letter: Letter, reason: string): void {
+    this.context.sheets.show({
+      title: "An answer was not accepted",
+      content: [
+        h("p", {}, reason),
+        h("p", { class: "quiet" }, "It is kept in this browser. Please tell the study's team."),
+      ],
+      closable: true,
+      onclose: () => void this.refreshAll(),
+    });
+  }
+
+  // -- Around the cases -----------------------------------------------------------------------------
+
+  private showFeedback(item: Item, feedback: Feedback | null): void {
+    this.controls.feedback(item, feedback, () => {
+      this.feedbackFor = null;
+      void this.next();
+    });
+  }
+
+  private pause(): void {
+    if (this.context.sheets.isOpen) return;
+    this.flushDraft();
+    this.timing.pause(true);
+    this.context.host.classList.add("covered");
+    this.controls.pauseSheet("Paused", this.doneNow(), this.listing.progress.total, () => {
+      this.context.host.classList.remove("covered");
+      this.timing.pause(false);
+      this.stageElement.focus();
+    });
+  }
+
+  private break(): void {
+    this.clear();
+    this.item = null;
+    this.controls.pauseSheet("Time for a break", this.doneNow(), this.listing.progress.total, () => void this.next());
+  }
+
+  private showReview(): void {
+    if (!this.session.may_revise || this.context.sheets.isOpen) return;
+    this.flushDraft();
+    const entries = this.listing.review.filter((each) => !each.failed);
+    this.controls.reviewSheet(entries, this.item?.id ?? null, (id) => void this.revisit(id), () => {
+      if (this.reviewing || !this.item) void this.next();
+    });
+  }
+
+  async revisit(id: string): Promise<void> {
+    try {
+      const item = await this.context.api.call<Item>("GET", `/presentations/${id}`);
+      this.reviewing = true;
+      await this.show(item);
+    } catch (error) {
+      this.say(error instanceof Unreachable ? "Waiting for the network." : (error as Error).message,
+        h("button", { class: "button", type: "button", onclick: () => void this.next() }, "Go on reading"));
+    }
+  }
+}
