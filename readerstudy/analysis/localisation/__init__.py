@@ -1,0 +1,47 @@
+"""Localisation: overlap of regions, which mark found which lesion, and free-response analysis."""
+
+from .froc import (
+    FIGURES,
+    CellMarks,
+    FrocData,
+    figure_of_merit,
+    froc_analysis,
+    froc_curve,
+    froc_data,
+    sensitivity_at,
+)
+from .regions import (
+    RULES,
+    Matching,
+    box_area,
+    centre_hits,
+    centroid,
+    dice,
+    intersection,
+    iou,
+    mask_dice,
+    mask_iou,
+    match_marks,
+)
+
+__all__ = [
+    "FIGURES",
+    "RULES",
+    "CellMarks",
+    "FrocData",
+    "Matching",
+    "box_area",
+    "centre_hits",
+    "centroid",
+    "dice",
+    "figure_of_merit",
+    "froc_analysis",
+    "froc_curve",
+    "froc_data",
+    "intersection",
+    "iou",
+    "mask_dice",
+    "mask_iou",
+    "match_marks",
+    "sensitivity_at",
+]

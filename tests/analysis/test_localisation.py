@@ -1,0 +1,213 @@
+"""Overlap, matching and free-response figures against RJafroc and by hand."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from readerstudy.analysis.localisation import (
+    centre_hits,
+    centroid,
+    dice,
+    figure_of_merit,
+    froc_analysis,
+    froc_curve,
+    froc_data,
+    iou,
+    mask_dice,
+    mask_iou,
+    match_marks,
+    sensitivity_at,
+)
+from readerstudy.analysis.mrmc import obuchowski_rockette
+
+from .data import franken, van_dyke
+
+N = None
+
+
+def chakraborty():
+    """RJafrocFrocBook, chapter "Empirical plots from FROC data": 4 normal, 5 diseased cases.
+
+    Non-lesion ratings per case and lesion ratings (absent: not marked), lesion weights as there.
+    """
+    marks = pd.DataFrame(
+        [("n2", 0.5, N), ("n3", 0.7, N), ("n3", 0.6, N), ("n4", -0.3, N), ("d1", 1.5, N),
+         ("d1", 0.9, 1), ("d2", -0.2, 1), ("d3", 1.6, 1), ("d4", 3.0, 1), ("d4", 2.0, 2),
+         ("d5", 1.0, 1), ("d5", 2.5, 2), ("d5", 1.0, 3)],
+        columns=["case", "rating", "lesion"],
+    ).assign(reader="A")  # fmt: skip
+    lesions = pd.DataFrame(
+        [("d1", 1, 1.0), ("d2", 1, 1.0), ("d3", 1, 0.1), ("d3", 2, 0.9), ("d4", 1, 0.9),
+         ("d4", 2, 0.1), ("d5", 1, 0.3), ("d5", 2, 0.4), ("d5", 3, 0.3)],
+        columns=["case", "lesion", "weight"],
+    )  # fmt: skip
+    cases = ["n1", "n2", "n3", "n4", "d1", "d2", "d3", "d4", "d5"]
+    return marks, lesions, cases
+
+
+def test_afroc_and_weighted_afroc_equal_rjafroc():
+    # Printed there by UtilFigureOfMerit: AFROC AUC 0.8472222, wAFROC AUC 0.7425.
+    cell = froc_data(*chakraborty()).cells["all", "A"]
+    assert figure_of_merit(cell, "afroc") == pytest.approx(0.8472222, abs=5e-8)
+    assert figure_of_merit(cell, "wafroc") == pytest.approx(0.7425, abs=1e-12)
+
+
+def test_operating_points_equal_rjafroc():
+    # The table "FPF LLF wLLF" of the same chapter.
+    curve = froc_curve(froc_data(*chakraborty()), modality="all", reader="A")
+    expected = {
+        (0.00, 0.1111111, 0.18), (0.00, 0.2222222, 0.26), (0.00, 0.3333333, 0.28),
+        (0.00, 0.4444444, 0.30), (0.00, 0.6666667, 0.42), (0.00, 0.7777778, 0.62),
+        (0.25, 0.7777778, 0.62), (0.50, 0.7777778, 0.62), (0.50, 0.8888889, 0.82),
+        (0.75, 0.8888889, 0.82),
+    }  # fmt: skip
+    found = {(round(r.fpf, 7), round(r.llf, 7), round(r.wllf, 7)) for r in curve.itertuples()}
+    assert expected <= found
+    assert curve["nlf"].iloc[-1] == pytest.approx(5 / 9)
+
+
+def test_equal_weights_are_the_default():
+    marks, lesions, cases = chakraborty()
+    cell = froc_data(marks, lesions.drop(columns="weight"), cases).cells["all", "A"]
+    by_hand = np.mean([1.0, 0.5, 0.5 * (1 + 0.125), 1.0, 1.0])  # d2: beats -inf and -0.3 of 4
+    assert figure_of_merit(cell, "wafroc") == pytest.approx(by_hand)
+
+
+@pytest.mark.parametrize("data", [van_dyke, franken])
+@pytest.mark.parametrize("figure", ["wafroc", "afroc", "highest_rating_auc"])
+def test_one_lesion_and_one_mark_a_case_is_the_roc_analysis(data, figure):
+    # With one mark on every case the figures are the empirical AUC, so the whole reader analysis
+    # must be that of RJafroc and MRMCaov for these data (see test_mrmc).
+    table = data()
+    marks = table.assign(lesion=table["truth"].map({1: 1.0, 0: np.nan}))
+    lesions = table.loc[table["truth"] == 1, ["case"]].drop_duplicates().assign(lesion=1.0)
+    found = froc_analysis(froc_data(marks, lesions, sorted(table["case"].unique())), figure=figure)
+    roc = obuchowski_rockette(table)
+    assert found.equality.statistic == pytest.approx(roc.equality.statistic)
+    assert found.equality.p_value == pytest.approx(roc.equality.p_value)
+    assert found.components["cov2"] == pytest.approx(roc.components["cov2"])
+    assert found.modalities[1].null is None
+
+
+def test_jackknife_is_leaving_out_every_case():
+    rng = np.random.default_rng(2)
+    rows, cases = [], [f"n{k}" for k in range(6)] + [f"d{k}" for k in range(5)]
+    lesions = pd.DataFrame(
+        [(f"d{k}", i) for k in range(5) for i in range(1 + k % 3)], columns=["case", "lesion"]
+    )
+    for reader in "AB":
+        for modality in (1, 2):
+            rows += [(reader, modality, c, rng.normal(), N) for c in cases if rng.random() < 0.6]
+            rows += [
+                (reader, modality, r.case, rng.normal(1.0), r.lesion)
+                for r in lesions.itertuples() if rng.random() < 0.8
+            ]  # fmt: skip
+    marks = pd.DataFrame(rows, columns=["reader", "modality", "case", "rating", "lesion"])
+    for figure in ("wafroc", "afroc", "highest_rating_auc"):
+        found = froc_analysis(froc_data(marks, lesions, cases), figure=figure)
+        left = []
+        for out in cases:
+            rest = froc_data(
+                marks[marks["case"] != out], lesions[lesions["case"] != out],
+                [c for c in cases if c != out], readers=["A", "B"], modalities=[1, 2],
+            )  # fmt: skip
+            left.append([figure_of_merit(rest.cells[m, r], figure) for m in (1, 2) for r in "AB"])
+        x = np.array(left)
+        n = len(cases)
+        covariance = (n - 1) / n * (x - x.mean(0)).T @ (x - x.mean(0))
+        assert found.components["error_variance"] == pytest.approx(np.diag(covariance).mean())
+        assert found.components["cov1"] == pytest.approx((covariance[0, 2] + covariance[1, 3]) / 2)
+
+
+def test_a_reader_who_marks_nothing_is_at_a_half():
+    marks, lesions, cases = chakraborty()
+    data = froc_data(marks, lesions, cases, readers=["A", "silent"])
+    # RJafrocFrocBook: "no marks": AFROC from (0, 0) to (1, 1), area one half.
+    assert figure_of_merit(data.cells["all", "silent"], "afroc") == 0.5
+    assert figure_of_merit(data.cells["all", "silent"], "wafroc") == 0.5
+
+
+def test_sensitivity_at_a_false_mark_rate():
+    data = froc_data(*chakraborty())
+    # At most floor(1 / 9 x 9) = 1 false mark: thresholds above 0.7, so 1.5 may stand.
+    found = sensitivity_at(data, modality="all", reader="A", false_positives=1 / 9)
+    assert found.estimate == pytest.approx(7 / 9)
+    none = sensitivity_at(data, modality="all", reader="A", false_positives=0.0)
+    assert none.estimate == pytest.approx(4 / 9)  # lesions rated above 1.5
+    every = sensitivity_at(data, modality="all", reader="A", false_positives=5.0)
+    assert every.estimate == pytest.approx(8 / 9)
+    assert found.standard_error > 0
+
+
+def test_overlap_by_hand():
+    assert iou([[0, 0, 2, 2]], [[1, 1, 3, 3]])[0, 0] == pytest.approx(1 / 7)
+    assert dice([[0, 0, 2, 2]], [[1, 1, 3, 3]])[0, 0] == pytest.approx(2 / 8)
+    assert iou([[0, 0, 2, 2]], [[2, 0, 4, 2]])[0, 0] == 0.0
+    assert iou([[1, 1, 1, 1]], [[1, 1, 1, 1]])[0, 0] == 0.0
+    a, b = np.zeros((4, 4), bool), np.zeros((4, 4), bool)
+    assert math.isnan(mask_iou(a, b))
+    a[0:2, 0:2] = True
+    b[1:3, 1:3] = True
+    assert mask_iou(a, b) == pytest.approx(1 / 7)
+    assert mask_dice(a, b) == pytest.approx(2 / 8)
+    assert centroid(a) == (1.0, 1.0)
+    assert centre_hits([[0, 0, 2, 2], [4, 4, 6, 6]], [[0, 0, 2, 2]]).ravel().tolist() == [
+        True,
+        False,
+    ]
+    assert centre_hits([[2.5, 1.0]], [[0, 0, 2, 2]], slack=0.5).item()
+
+
+def test_marks_are_matched_once_highest_rating_first():
+    lesions = [[0, 0, 10, 10], [20, 0, 30, 10]]
+    marks = [[0, 0, 10, 9], [0, 0, 10, 10], [50, 50, 60, 60]]
+    rated = match_marks(marks, lesions, ratings=[5, 3, 4])
+    assert rated.lesion_of_mark.tolist() == [0, -2, -1]
+    assert rated.mark_of_lesion.tolist() == [0, -1]
+    best = match_marks(marks, lesions)
+    assert best.lesion_of_mark.tolist() == [-2, 0, -1]
+    assert best.overlap.tolist() == [1.0, 0.0]
+    assert match_marks([], lesions).mark_of_lesion.tolist() == [-1, -1]
+    assert match_marks(marks, []).lesion_of_mark.tolist() == [-1, -1, -1]
+
+
+boxes = st.tuples(*[st.integers(0, 20)] * 4).map(
+    lambda b: [min(b[0], b[2]), min(b[1], b[3]), max(b[0], b[2]) + 1, max(b[1], b[3]) + 1]
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(boxes, boxes, st.floats(0.1, 10))
+def test_overlap_is_symmetric_bounded_and_free_of_scale(a, b, scale):
+    value = iou([a], [b])[0, 0]
+    assert 0.0 <= value <= 1.0
+    assert iou([b], [a])[0, 0] == value
+    assert iou([a], [a])[0, 0] == 1.0
+    assert dice([a], [b])[0, 0] == pytest.approx(2 * value / (1 + value))
+    scaled = iou([np.array(a) * scale], [np.array(b) * scale])[0, 0]
+    assert scaled == pytest.approx(value, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m, s, c: (m.assign(case="x"), s, c), "not among the cases"),
+        (lambda m, s, c: (m.replace({"lesion": {2.0: 9.0}}), s, c), "has no lesion"),
+        (lambda m, s, c: (m, pd.concat([s, s.iloc[[0]]]), c), "listed twice"),
+        (lambda m, s, c: (m, s.assign(weight=0.3), c), "must sum to 1"),
+        (lambda m, s, c: (m[m["case"] != "n2"], s, c[4:]), "not among|normal and"),
+        (lambda m, s, c: (m.assign(rating=np.inf), s, c), "infinite"),
+    ],
+)
+def test_faults_are_named(change, message):
+    with pytest.raises(ValueError, match=message):
+        froc_data(*change(*chakraborty()))
+
+
+def test_boxes_inside_out_are_named():
+    with pytest.raises(ValueError, match="box 1"):
+        iou([[0, 0, 1, 1], [5, 0, 1, 1]], [[0, 0, 1, 1]])
