@@ -103,3 +103,7 @@ class Rays:
         """x and z (mm) of every ray at ``depth`` (mm, a number or one for each ray)."""
         run = depth - self.origin[1]
         return self.origin[0] + run * self.slope_x, self.origin[2] + run * self.slope_z
+
+    def band(self, rows: slice) -> Rays:
+        """The rays of some rows."""
+        return Rays(self.origin, self.slope_x[rows], self.slope_z[rows], self.pitch)

@@ -25,8 +25,6 @@ class State:
     rays: Rays
     cavity: Cavity
     within: Interval
-    displaced: list[Interval]
-    leaves: list[Interval]
     lung: Array  # lung, vessels included
     vessels: Array  # blood inside it
     soft: Array  # lung turned to soft tissue or fluid

@@ -15,7 +15,7 @@ from synthesis.phantom.exposure import Paths, detect, heel, present, primary, sc
 from synthesis.phantom.findings import NO_FINDING
 from synthesis.phantom.parameters import PhantomParameters
 from synthesis.phantom.skeleton import mineral
-from synthesis.phantom.solids import covered, length
+from synthesis.phantom.solids import Interval, covered, length
 from synthesis.phantom.thorax import (
     Cavity,
     airways,
@@ -29,6 +29,7 @@ from synthesis.phantom.tubes import Tubes, path_length, tube
 from synthesis.phantom.vessels import tree
 
 LARGEST = 2500  # pixels a side
+_BAND = 65_536  # rays traced through the solids at once
 
 
 @dataclass(frozen=True)
@@ -98,12 +99,7 @@ def trace(parameters: PhantomParameters, size: int) -> Traced:
     rays = beam.rays(size)
     cavity = Cavity(anatomy)
     spacing = float(np.clip(0.75 * rays.pitch / beam.magnification, 0.3, 2.5))
-    factor = pathology.heart_factor(parameters.findings)
-    media = mediastinum(anatomy, factor)
-    within = cavity.intersect(rays)
-    leaves = [leaf.intersect(rays) for leaf in pathology.leaves(diaphragm(anatomy), parameters)]
-    displaced = [part.intersect(rays) for part in (*media.vessels, *media.heart)] + leaves
-    lung = length(within) - covered(within, displaced)
+    within, lung = _aerated(parameters, cavity, rays)
 
     thickness, fat = body_thickness(anatomy, rays)
     thickness = np.maximum(thickness + pectoral_and_breast(anatomy, rays), length(within) + 20)
@@ -119,8 +115,8 @@ def trace(parameters: PhantomParameters, size: int) -> Traced:
     compact = mineral(anatomy, cavity, beam, rays, size)
 
     state = pathology.State(
-        rays=rays, cavity=cavity, within=within, displaced=displaced, leaves=leaves,
-        lung=lung, vessels=vessels, soft=np.zeros_like(lung), air=air,
+        rays=rays, cavity=cavity, within=within, lung=lung, vessels=vessels,
+        soft=np.zeros_like(lung), air=air,
     )  # fmt: skip
     masks = pathology.apply(state, parameters, size)
     lung, vessels = state.lung, state.vessels
@@ -137,6 +133,27 @@ def trace(parameters: PhantomParameters, size: int) -> Traced:
         lung_density=anatomy.lung_density,
     )
     return Traced(paths, thickness, lung, masks)
+
+
+def _aerated(parameters: PhantomParameters, cavity: Cavity, rays: Rays) -> tuple[Interval, Array]:
+    """Where each ray is within the rib cage, and how much of that is lung (mm).
+
+    Worked in bands of rows: the intervals of a dozen solids would fill gigabytes at once.
+    """
+    anatomy = parameters.anatomy
+    media = mediastinum(anatomy, pathology.heart_factor(parameters.findings))
+    leaves = pathology.leaves(diaphragm(anatomy), parameters)
+    solids = (*media.vessels, *media.heart, *leaves)
+    near, far, lung = (np.empty_like(rays.slope_x) for _ in range(3))
+    rows = max(1, _BAND // rays.slope_x.shape[1])
+    for start in range(0, len(lung), rows):
+        part = slice(start, start + rows)
+        band = rays.band(part)
+        within = cavity.intersect(band)
+        near[part], far[part] = within
+        displaced = covered(within, [solid.intersect(band) for solid in solids])
+        lung[part] = length(within) - displaced
+    return (near, far), lung
 
 
 def _interstitium(seed: int, rays: Rays) -> Array:
