@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,48 +11,46 @@ import pandas as pd
 from django.core.cache import cache
 
 from readerstudy import __version__
-from readerstudy.analysis import agreement as agree
-from readerstudy.analysis.realism import RealismResult, realism_rates
-from readerstudy.analysis.result import Estimate
+from readerstudy.analysis.realism import RealismResult
+from readerstudy.analysis.report import StudyReport, run_plan
 from readerstudy.reports import figures, judgments
 from readerstudy.studies.models import Study
 from readerstudy.studies.protocol import AnalysisPlan, Protocol
 
-ORIGINS = ("acquired", "generated")
-WAYS = {
-    "u_statistic": "Multi-reader multi-case U-statistic",
-    "mixed": "Crossed random-effects logistic",
-    "bootstrap": "Two-way cluster bootstrap",
-    "reader_averaged": "Reader-averaged t",
-}
 CONFIDENCE_LEVELS = {"4-point": 4, "5-point": 5, "6-point": 6}
+
+
+# The plan's primary endpoint, in the words of the analysis.
+ENDPOINTS = {
+    "realism-generated": "fool rate",
+    "realism-difference": "difference",
+    "accuracy": "accuracy",
+    "auc": "auc",
+}
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """What was computed, and the notes that a reader of the numbers must see."""
+    """The declared plan run over the table, and what the page adds to it."""
 
-    realism: RealismResult | None
-    agreement: dict[str, dict[str, Estimate]] = field(default_factory=dict)
-    intra: Estimate | None = None
-    intra_by_reader: dict[Any, dict[str, Estimate]] = field(default_factory=dict)
+    report: StudyReport | None
     seconds: pd.DataFrame | None = None
     figures: dict[str, bytes] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
+    @property
+    def realism(self) -> RealismResult | None:
+        found: RealismResult | None = self.section("realism")
+        return found
+
+    def section(self, name: str) -> Any:
+        """A section of the analysis, or None where the data do not allow it."""
+        return self.report.sections.get(name) if self.report else None
+
     def to_dict(self) -> dict[str, Any]:
         """Every number at full precision, for the JSON export."""
         return {
-            "realism": self.realism.to_dict() if self.realism else None,
-            "agreement": {
-                scope: {name: one.to_dict() for name, one in each.items()}
-                for scope, each in self.agreement.items()
-            },
-            "intra_reader": self.intra.to_dict() if self.intra else None,
-            "intra_reader_by_reader": {
-                str(reader): {name: one.to_dict() for name, one in each.items()}
-                for reader, each in self.intra_by_reader.items()
-            },
+            "analysis": self.report.to_dict() if self.report else None,
             "notes": list(self.notes),
         }
 
@@ -72,45 +69,36 @@ def of_study(study: Study, table: pd.DataFrame) -> Statistics:
 
 def analyse(table: pd.DataFrame, protocol: Protocol, *, seed: int = 0) -> Statistics:
     """Run the declared plan, and the exploratory analyses beside it, over a judgment table."""
-    plan = protocol.plan
     judged = table[table["judgment"].isin(["real", "synthetic"])]
     if judged.empty:
         return Statistics(None, notes=("No judgments were recorded.",))
-    realism = realism_rates(
-        judged,
-        chance=plan.chance,
-        margin=plan.equivalence_margin,
-        alpha=plan.alpha,
-        level=1 - plan.alpha,
-        seed=seed,
-    )
-    notes = list(realism.notes)
+    report = run_plan(judged, plan_for(protocol.plan, seed))
     primary = judged[judged["repeat_of"] == ""]
-    agreement: dict[str, dict[str, Estimate]] = {}
-    if primary["reader"].nunique() > 1:
-        for scope in ("all scans", *ORIGINS):
-            rows = primary if scope == "all scans" else primary[primary["origin"] == scope]
-            if not rows.empty:
-                agreement[scope] = agree.agreement(
-                    rows, categories=["real", "synthetic"], level=1 - plan.alpha, seed=seed
-                )
-    else:
-        notes.append("One reader: agreement between readers is not defined.")
-    intra, intra_by_reader = None, {}
-    if (judged["repeat_of"] != "").any():
-        try:
-            intra, intra_by_reader = agree.intra_reader(judged, level=1 - plan.alpha)
-        except ValueError as error:
-            notes.append(f"Test-retest agreement: {error}.")
-    return Statistics(
-        realism,
-        agreement,
-        intra,
-        intra_by_reader,
-        _seconds(primary),
-        _figures(realism, primary, protocol, plan),
-        tuple(dict.fromkeys(notes)),
-    )
+    notes = [*report.notes]
+    notes += [f"{name.replace('_', ' ')}: {why}" for name, why in report.failures.items()]
+    found = Statistics(report, _seconds(primary), {}, tuple(dict.fromkeys(notes)))
+    if found.realism is None:
+        return found
+    drawn = _figures(found.realism, primary, protocol)
+    return replace(found, figures=drawn)
+
+
+def plan_for(plan: AnalysisPlan, seed: int) -> dict[str, Any]:
+    """The study's plan in the form that :func:`readerstudy.analysis.report.run_plan` takes."""
+    endpoints = []
+    if plan.primary in ENDPOINTS:
+        endpoints.append({"name": plan.primary, "measure": ENDPOINTS[plan.primary]})
+    if plan.equivalence_margin is not None:
+        endpoints.append({"name": "equivalence to chance", "measure": "equivalence"})
+    return {
+        "chance": plan.chance,
+        "margin": plan.equivalence_margin,
+        "alpha": plan.alpha,
+        "level": 1 - plan.alpha,
+        "seed": seed,
+        "endpoints": endpoints,
+        "multiplicity": {"method": plan.multiplicity, "gate": "serial"},
+    }
 
 
 def _seconds(table: pd.DataFrame) -> pd.DataFrame | None:
@@ -127,9 +115,7 @@ def _seconds(table: pd.DataFrame) -> pd.DataFrame | None:
     )
 
 
-def _figures(
-    realism: RealismResult, table: pd.DataFrame, protocol: Protocol, plan: AnalysisPlan
-) -> dict[str, bytes]:
+def _figures(realism: RealismResult, table: pd.DataFrame, protocol: Protocol) -> dict[str, bytes]:
     rows = [
         figures.IntervalRow(str(reader), dict(estimates))
         for reader, estimates in realism.by_reader.items()
@@ -138,7 +124,7 @@ def _figures(
     rows.append(figures.IntervalRow("All readers", pooled, pooled=True))
     drawn = {
         "realism-by-reader": figures.realism_rates(
-            rows, chance=plan.chance, title="Judged real, by reader"
+            rows, chance=protocol.plan.chance, title="Judged real, by reader"
         )
     }
     labels = [
@@ -149,7 +135,7 @@ def _figures(
     ]
     if len(labels) > 1:
         drawn["realism-by-label"] = figures.realism_rates(
-            labels, chance=plan.chance, title="Judged real, by pathology in the archive"
+            labels, chance=protocol.plan.chance, title="Judged real, by pathology in the archive"
         )
     if (levels := CONFIDENCE_LEVELS.get(protocol.phases[0].form.confidence)) is not None:
         counts = _confidence_counts(table, levels)
@@ -176,27 +162,3 @@ def _confidence_counts(table: pd.DataFrame, levels: int) -> dict[str, dict[str, 
             int(tally.get(level, 0)) for level in range(1, levels + 1)
         ]
     return counts
-
-
-def pooled_rows(realism: RealismResult) -> Iterator[dict[str, Any]]:
-    """Rows of the pooled table: each quantity by each of the four ways."""
-    for origin, rate in realism.by_origin.items():
-        yield {
-            "what": f"{origin.capitalize()} scans judged real",
-            "origin": origin,
-            "n": rate.n,
-            "ways": [(WAYS[way], getattr(rate, way)) for way in WAYS],
-            "binomial": rate.binomial,
-            "equivalence": [(WAYS[way], each) for way, each in rate.equivalence.items()],
-        }
-    if realism.difference:
-        yield {
-            "what": "Difference, generated minus acquired",
-            "origin": "",
-            "n": None,
-            "ways": [
-                (WAYS[way], realism.difference[way]) for way in WAYS if way in realism.difference
-            ],
-            "binomial": None,
-            "equivalence": [],
-        }

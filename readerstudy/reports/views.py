@@ -12,7 +12,7 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_GET
 
 from readerstudy.audit import trail
-from readerstudy.reports import judgments, statistics
+from readerstudy.reports import judgments, presentation, statistics
 from readerstudy.reports.wording import headline
 from readerstudy.studies.models import Frame, Presentation, Study
 from readerstudy.studies.permissions import may, role_of
@@ -60,7 +60,7 @@ def report(request: HttpRequest, study_id: str) -> HttpResponse:
     context |= {
         "statistics": found,
         "headline": headline(found, context["protocol"].plan),
-        "pooled": list(statistics.pooled_rows(found.realism)) if found.realism else [],
+        "pooled": list(presentation.pooled_rows(found.realism)) if found.realism else [],
         "readings": len(table),
         "repeats": int((table["repeat_of"] != "").sum()),
         "readers": table["reader"].nunique(),
@@ -70,7 +70,11 @@ def report(request: HttpRequest, study_id: str) -> HttpResponse:
         "composition": _composition(study),
         "table_digest": judgments.digest(table),
         "frames_digest": _frames_digest(study),
+        "decisions": presentation.decisions(found),
+        "detection": presentation.detection_rows(found),
+        "agreement": found.section("agreement") or {},
         "agreement_names": AGREEMENT_NAMES,
+        "intra": (found.section("intra_reader") or {}).get("readers averaged"),
         "seconds_rows": (found.seconds.to_dict("records") if found.seconds is not None else []),
     }
     trail.record("report.viewed", request=request, on=study, study_id=study.public_id)

@@ -14,7 +14,7 @@ register = template.Library()
 @register.filter
 def share(value: float | None) -> str:
     """A share as a percentage with one decimal."""
-    return "–" if value is None or math.isnan(value) else f"{100 * value:.1f} %"
+    return "–" if value is None or math.isnan(value) else f"{100 * value:.1f} %".replace("-", "−")
 
 
 @register.filter

@@ -1,0 +1,85 @@
+"""The statistics laid out as the rows of the report's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from readerstudy.analysis.realism import RealismResult
+from readerstudy.analysis.result import format_p
+from readerstudy.reports.statistics import Statistics
+
+WAYS = {
+    "u_statistic": "Multi-reader multi-case U-statistic",
+    "mixed": "Crossed random-effects logistic",
+    "bootstrap": "Two-way cluster bootstrap",
+    "reader_averaged": "Reader-averaged t",
+}
+
+
+def pooled_rows(realism: RealismResult) -> Iterator[dict[str, Any]]:
+    """Rows of the pooled table: each quantity by each of the four ways."""
+    for origin, rate in realism.by_origin.items():
+        yield {
+            "what": f"{origin.capitalize()} scans judged real",
+            "origin": origin,
+            "n": rate.n,
+            "ways": [(WAYS[way], getattr(rate, way), True) for way in WAYS],
+            "binomial": rate.binomial,
+            "equivalence": [(WAYS[way], each) for way, each in rate.equivalence.items()],
+        }
+    if realism.difference:
+        yield {
+            "what": "Difference, generated minus acquired",
+            "origin": "",
+            "n": None,
+            "ways": [
+                # The logistic model speaks in log odds, the others in shares.
+                (
+                    WAYS[way] + (" (log odds ratio)" if way == "mixed" else ""),
+                    realism.difference[way],
+                    way != "mixed",
+                )
+                for way in WAYS
+                if way in realism.difference
+            ],
+            "binomial": None,
+            "equivalence": [],
+        }
+
+
+def decisions(statistics: Statistics) -> list[dict[str, str]]:
+    """The declared endpoints after multiplicity adjustment, in plain words."""
+    if statistics.report is None:
+        return []
+    return [
+        {
+            "name": decision.endpoint,
+            "p": _bare(decision.p_value),
+            "adjusted": _bare(decision.adjusted),
+            "verdict": ("null hypothesis rejected" if decision.rejected else "not rejected")
+            + (f" ({decision.note})" if decision.note else ""),
+        }
+        for decision in statistics.report.decisions
+    ]
+
+
+def detection_rows(statistics: Statistics) -> list[tuple[str, Any, Any]]:
+    """(reader, detection measures, AUC) for each reader, then for all readers together."""
+    detection = statistics.section("detection") or {}
+    mrmc = (statistics.section("mrmc") or {}).get("obuchowski_rockette")
+    areas = {str(key[-1]): area for key, area in mrmc.reader_values.items()} if mrmc else {}
+    rows = []
+    for name, measures in detection.items():
+        if not name.startswith("reader "):
+            continue
+        reader = name.removeprefix("reader ")
+        rows.append((reader, measures, areas.get(reader)))
+    if "readers averaged" in detection:
+        pooled = next(iter(mrmc.modalities.values()), None) if mrmc else None
+        rows.append(("All readers", detection["readers averaged"], pooled))
+    return rows
+
+
+def _bare(p: float) -> str:
+    return format_p(p).removeprefix("p ").removeprefix("= ")
