@@ -44,16 +44,15 @@ class Cavity:
 
     def intersect(self, rays: Rays) -> Interval:
         """Front and back by fixed point: the walls are steep enough that two rounds do."""
-        ends = []
-        for face in (-1.0, 1.0):
-            depth = np.full_like(rays.slope_x, face * 0.6 * self.half_depth)
-            for _ in range(2):
-                x, z = rays.at(depth)
-                depth = self._face(x, z, face)
-            ends.append(depth)
-        return ends[0], ends[1]
+        near = np.full_like(rays.slope_x, -0.6 * self.half_depth)
+        far = -near
+        for _ in range(2):
+            near, met_near = self._face(*rays.at(near), -1.0)
+            far, met_far = self._face(*rays.at(far), 1.0)
+        # A ray that misses has nothing between its faces, whatever its slope.
+        return near, np.where(met_near & met_far, far, near)
 
-    def _face(self, x: Array, z: Array, face: float) -> Array:
+    def _face(self, x: Array, z: Array, face: float) -> tuple[Array, NDArray[np.bool_]]:
         width, half, centre = self.section(z)
         # Each apex is a dome of its own, 33 mm off the midline.
         down = (self.apex - z) / self.height
@@ -61,7 +60,7 @@ class Cavity:
         beyond = np.clip((down - off**2 / (17.0 * self.height)) / 0.05, 0.0, 1.0)
         inside = 1.0 - (np.abs(x) / width) ** _POWER
         inside = np.maximum(inside, 0.0) * beyond * (2 - beyond) * (down < 1.09)
-        return centre + face * half * inside ** (1.0 / _POWER)
+        return centre + face * half * inside ** (1.0 / _POWER), inside > 0
 
     def contains(self, points: Array, margin: float) -> NDArray[np.bool_]:
         """Which ``points`` (n, 3) lie at least ``margin`` mm inside the wall."""

@@ -160,3 +160,15 @@ def test_lesions_lie_in_the_lung_of_their_side() -> None:
         assert mask.any(), seed
         columns = np.flatnonzero(mask.any(axis=0))
         assert np.sign(columns.mean() - 64 + 0.5) == finding.side, seed
+
+
+def test_free_air_stays_within_the_chest_of_a_tilted_patient() -> None:
+    # given an oblique bedside film
+    parameters = draw(305, pathology="Pneumothorax")
+    traced = trace(parameters, 128)
+    mask = traced.masks["Pneumothorax"]
+    # then no ray beside the chest is marked, and no ray there holds lung
+    assert mask.any()
+    assert not mask[:, :8].any()
+    assert not mask[:, -8:].any()
+    assert trace(without_findings(parameters), 128).lung[:, :8].max() == 0.0
