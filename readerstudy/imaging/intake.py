@@ -11,14 +11,16 @@ from typing import Any
 
 import numpy as np
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from numpy.typing import NDArray
 
 from readerstudy.imaging import fingerprints, storage
 from readerstudy.imaging.decoding.limits import Limits
 from readerstudy.imaging.decoding.pool import DecodingPool
 from readerstudy.imaging.decoding.refusal import Refused
+from readerstudy.imaging.duplicates import find_near_duplicates, lots
 from readerstudy.imaging.manifest import Manifest, ManifestError, Row, WrongRow, parse
-from readerstudy.imaging.models import Batch, IntakeItem, Label, Scan
+from readerstudy.imaging.models import Batch, IntakeItem, Label, NearDuplicate, Scan
 from readerstudy.imaging.pseudonyms import patient_key, secret
 from readerstudy.imaging.sources import Source, open_source, spool_folder
 
@@ -106,7 +108,7 @@ def add_scan(
     if origin not in Scan.Origin.values:
         raise ValueError(f"origin is {origin!r}; 'acquired' or 'generated' is expected")
     digest = fingerprints.pixel_hash(pixels, bits)
-    existing = Scan.objects.filter(pixel_hash=digest).first()
+    existing = Scan.objects.filter(Q(pixel_hash=digest) | Q(source_hash=digest)).first()
     if existing is not None:
         return existing, False
     storage.put_pixels(storage.pixels_key(digest), pixels, bits)
@@ -202,6 +204,15 @@ def prepare(
     return batch, wrong
 
 
+def list_items(batch: Batch, names: Iterable[str]) -> None:
+    """Write down files of a source that could not be listed before; known names are kept."""
+    IntakeItem.objects.bulk_create(
+        [IntakeItem(batch=batch, name=name[:500]) for name in names],
+        batch_size=500,
+        ignore_conflicts=True,
+    )
+
+
 def run(
     batch: Batch,
     source: Source,
@@ -235,7 +246,10 @@ def run(
                 pending.clear()
                 tell(done, total, item.name)
         _commit(batch, pending)
-        tell(done, total, "")
+        tell(done, total, "looking for near duplicates")
+    for lot in lots(list(batch.scans.values_list("pk", flat=True))):
+        find_near_duplicates(lot)
+    tell(done, total, "")
     return summary(batch)
 
 
@@ -250,6 +264,10 @@ def summary(batch: Batch) -> Summary:
         elif state == IntakeItem.State.REFUSED:
             result.refused += 1
             result.reasons[code] += 1
+    pairs = NearDuplicate.objects.filter(
+        Q(first__batch=batch) | Q(second__batch=batch)
+    ).values_list("across_origins", flat=True)
+    result.near_duplicates, result.memorised = len(pairs), sum(pairs)
     result.text_found = batch.scans.filter(text_review=Scan.TextReview.FOUND).count()
     return result
 
@@ -284,7 +302,8 @@ def _commit(batch: Batch, results: list[_Result]) -> None:
     if not results:
         return
     hashes = [result.answer["pixel_hash"] for result in results if "pixel_hash" in result.answer]
-    known = dict(Scan.objects.filter(pixel_hash__in=hashes).values_list("pixel_hash", "pk"))
+    known = dict(Scan.objects.filter(source_hash__in=hashes).values_list("source_hash", "pk"))
+    known |= dict(Scan.objects.filter(pixel_hash__in=hashes).values_list("pixel_hash", "pk"))
     new: dict[str, Scan] = {}
     words: dict[str, list[str]] = {}
     for result in results:
@@ -306,8 +325,8 @@ def _commit(batch: Batch, results: list[_Result]) -> None:
     with transaction.atomic():
         # A row that another process wrote meanwhile is kept, ours is passed over.
         Scan.objects.bulk_create(new.values(), ignore_conflicts=True)
-        rows = dict(
-            Scan.objects.filter(pixel_hash__in=[*known, *new]).values_list("pixel_hash", "pk")
+        rows = known | dict(
+            Scan.objects.filter(pixel_hash__in=list(new)).values_list("pixel_hash", "pk")
         )
         ours = set(
             Scan.objects.filter(
@@ -371,10 +390,18 @@ def _scan(batch: Batch, item: IntakeItem, answer: dict[str, Any]) -> Scan:
         metadata=metadata,
         header=answer["header"],
         deidentification=answer["deidentification"],
-        text_review=Scan.TextReview.FOUND if answer.get("text_boxes") else "",
+        source_hash=answer.get("source_hash", ""),
+        text_review=_text_review(answer),
         text_boxes=answer.get("text_boxes", []),
         generator_name=row.get("generator", ""),
     )
+
+
+def _text_review(answer: dict[str, Any]) -> str:
+    if answer.get("source_hash"):
+        return Scan.TextReview.MASKED
+    found = any(box["kind"] == "text" for box in answer.get("text_boxes", ()))
+    return Scan.TextReview.FOUND if found else Scan.TextReview.NONE
 
 
 def _labels(words: Iterable[str]) -> dict[str, Label]:

@@ -79,6 +79,9 @@ class Scan(models.Model):
     pixels_key = models.CharField(max_length=200)
     thumbnail_key = models.CharField(max_length=200, blank=True)
     pixel_hash = models.CharField(max_length=64, unique=True)
+    # Hash of the pixels as they came, where masking has changed them since: the same file imported
+    # again is still known.
+    source_hash = models.CharField(max_length=64, blank=True, db_index=True)
     perceptual_hash = models.CharField(max_length=16, blank=True, db_index=True)
     rows = models.PositiveIntegerField()
     columns = models.PositiveIntegerField()
@@ -163,6 +166,11 @@ class IntakeItem(models.Model):
         return f"{self.name}: {self.state}"
 
 
+class NearDuplicateQuerySet(models.QuerySet["NearDuplicate"]):
+    def of(self, scan: Scan) -> NearDuplicateQuerySet:
+        return self.filter(models.Q(first=scan) | models.Q(second=scan))
+
+
 class NearDuplicate(models.Model):
     """Two scans that show nearly the same picture."""
 
@@ -174,9 +182,15 @@ class NearDuplicate(models.Model):
         default=False, help_text="An acquired and a generated scan: memorisation."
     )
 
+    objects = NearDuplicateQuerySet.as_manager()
+
     class Meta:
         ordering = ["-across_origins", "-correlation"]
         constraints = [models.UniqueConstraint(fields=["first", "second"], name="pair_once")]
 
     def __str__(self) -> str:
         return f"r = {self.correlation:.3f}"
+
+    @property
+    def both(self) -> tuple[Scan, Scan]:
+        return self.first, self.second

@@ -6,10 +6,13 @@ the link between earlier and later imports of the same patient, and nothing else
 
 from __future__ import annotations
 
+import base64
 import hashlib
-import hmac
 
+from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
+
+from readerstudy.imaging.deidentification import Pseudonymiser
 
 
 def secret() -> bytes:
@@ -20,7 +23,17 @@ def secret() -> bytes:
 
 def patient_key(identifier: str) -> str:
     """32 hex digits for a patient's identifier; empty for an empty one."""
-    identifier = identifier.strip()
-    if not identifier:
-        return ""
-    return hmac.new(secret(), b"patient:" + identifier.encode(), hashlib.sha256).hexdigest()[:32]
+    return Pseudonymiser(secret()).patient(identifier)
+
+
+def seal(text: str) -> str:
+    """``text`` encrypted, for a credential that a job must hold until it has run."""
+    return Fernet(base64.urlsafe_b64encode(secret())).encrypt(text.encode()).decode()
+
+
+def unseal(sealed: str) -> str:
+    """What ``seal`` was given. Raises ``ValueError`` when the key has changed since."""
+    try:
+        return Fernet(base64.urlsafe_b64encode(secret())).decrypt(sealed.encode()).decode()
+    except InvalidToken:
+        raise ValueError("the stored credential cannot be read: enter it again") from None

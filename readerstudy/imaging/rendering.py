@@ -27,7 +27,15 @@ class RenderingProtocol(BaseModel):
     border_fraction: float = Field(
         0.0, ge=0.0, le=0.2, description="Share of each side that is masked."
     )
-    mask_markers: bool = False
+    mask_markers: bool = Field(
+        False, description="Side markers and burned-in text are painted over, in both arms alike."
+    )
+    polarity: Literal["bones-white", "bones-black"] = "bones-white"
     grain: float = Field(
         0.0, ge=0.0, le=0.1, description="Standard deviation of added noise, share of full range."
+    )
+    grain_matched: bool = Field(
+        False,
+        description="Grain brings each case up to that noise level instead of being added to all "
+        "alike, so that a smooth arm gets as much noise as the other has.",
     )

@@ -58,7 +58,7 @@ def is_companion(name: str) -> bool:
 def open_source(path: Path, limits: Limits | None = None) -> Source:
     """The source at ``path``. Raises ``SourceError`` when there is nothing to import."""
     if path.is_dir():
-        return FolderSource(path)
+        return FolderSource(path, limits)
     if not path.is_file():
         raise SourceError(f"{path} does not exist")
     if zipfile.is_zipfile(path):
@@ -67,22 +67,50 @@ def open_source(path: Path, limits: Limits | None = None) -> Source:
 
 
 class FolderSource:
-    """A folder and everything below it."""
+    """A folder and everything below it; zip archives in it are looked into.
 
-    def __init__(self, root: Path) -> None:
+    A member of an archive is named ``archive.zip!/member``.
+    """
+
+    def __init__(self, root: Path, limits: Limits | None = None) -> None:
         self.root, self.title = root, str(root)
+        self._limits = limits or Limits()
+        self._archives: dict[str, ZipSource] = {}
 
     def names(self) -> list[str]:
-        return sorted(name for name in self._walk() if not is_companion(name))
+        names: list[str] = []
+        for name in self._walk():
+            archive = self._archive(name) if name.lower().endswith(".zip") else None
+            if archive is not None:
+                names += [f"{name}!/{member}" for member in archive.names()]
+            elif not is_companion(name):
+                names.append(name)
+        return sorted(names)
 
     def fetch(self, name: str, spool: Path) -> Path:
-        return self.root / name
+        """Raises ``Refused`` for a damaged or too large member of an archive."""
+        outer, inside, member = name.partition("!/")
+        archive = self._archive(outer) if inside else None
+        return self.root / name if archive is None else archive.fetch(member, spool)
 
     def manifest(self) -> tuple[str, bytes] | None:
         for pattern in MANIFEST_NAMES:
             for path in sorted(self.root.glob(pattern)):
                 return path.name, path.read_bytes()
+        archives = [name for name in self._walk() if name.lower().endswith(".zip")]
+        if len(archives) == 1 and (archive := self._archive(archives[0])) is not None:
+            return archive.manifest()
         return None
+
+    def _archive(self, name: str) -> ZipSource | None:
+        """The archive of that name; ``None`` when it cannot be read, and so is refused as a
+        file."""
+        if name not in self._archives:
+            try:
+                self._archives[name] = ZipSource(self.root / name, self._limits)
+            except SourceError:
+                return None
+        return self._archives[name]
 
     def _walk(self) -> Iterator[str]:
         for folder, below, files in os.walk(self.root):

@@ -34,7 +34,7 @@ def thumbnail_key(pixel_hash: str) -> str:
 def spool_directory() -> Path:
     """A folder for files on their way into the storage, on the same disk where that is local."""
     if isinstance(default_storage._wrapped, FileSystemStorage):  # type: ignore[attr-defined]
-        root = Path(default_storage.location) / "spool"
+        root = Path(default_storage.location) / "spool"  # type: ignore[attr-defined]
     else:
         root = Path(settings.DATA_DIR) / "spool"
     root.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -12,6 +12,8 @@ from readerstudy.imaging.decoding.decoded import Decoded, smallest_type
 from readerstudy.imaging.decoding.limits import Limits
 from readerstudy.imaging.decoding.refusal import Refused
 from readerstudy.imaging.decoding.sniffing import HEAD, kind_of
+from readerstudy.imaging.deidentification import Options, deidentify, kept_header
+from readerstudy.imaging.pixel_text import find_text, paint_over
 
 
 def decode(path: Path, limits: Limits = Limits()) -> Decoded:  # noqa: B008 - frozen
@@ -43,6 +45,9 @@ class Examiner:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self.limits = Limits(**settings["limits"])
+        self._key = bytes.fromhex(settings["key"])
+        self._mask_text = settings.get("options", {}).get("text") == "mask"
+        self._options = Options.from_dict(settings.get("options", {}))
 
     def examine(self, path: Path, spool: Path, request: dict[str, Any]) -> dict[str, Any]:
         """Decode ``path``; leave ``spool``.npy (pixels) and ``spool``.jpg (thumbnail).
@@ -56,6 +61,12 @@ class Examiner:
             raise Refused("blank", "every pixel has the same grey level: there is nothing to read")
         window = decoded.window
         pixels = smallest_type(decoded.pixels, decoded.bits)
+        boxes = find_text(pixels, bits=decoded.bits)
+        masked = boxes and self._mask_text
+        source_hash = fingerprints.pixel_hash(pixels, decoded.bits) if masked else ""
+        if masked:
+            painted = paint_over(pixels.astype(np.uint16), boxes)
+            pixels = smallest_type(painted, decoded.bits)
         picture = fingerprints.preview(pixels, decoded.bits, window)
         np.save(spool.with_suffix(".npy"), pixels, allow_pickle=False)
         spool.with_suffix(".jpg").write_bytes(fingerprints.thumbnail(picture))
@@ -76,6 +87,14 @@ class Examiner:
             "age_years": decoded.age_years,
             "patient_id": decoded.patient_id,
             "notes": decoded.notes,
-            "header": {},
-            "deidentification": {},
+            "source_hash": source_hash,
+            "text_boxes": [box.to_dict() for box in boxes],
+            **self._header(decoded),
         }
+
+    def _header(self, decoded: Decoded) -> dict[str, Any]:
+        """The header as kept, and what was done to it. Runs last: it empties the dataset."""
+        if decoded.dataset is None:
+            return {"header": {}, "deidentification": {}}
+        report = deidentify(decoded.dataset, key=self._key, options=self._options)
+        return {"header": kept_header(decoded.dataset), "deidentification": report.to_dict()}

@@ -1,0 +1,108 @@
+"""The blinding audit over scans of the archive: as kept, and as a protocol renders them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from readerstudy.imaging import audit_cues, blinding, blinding_audit, frames, storage
+from readerstudy.imaging.models import Scan
+from readerstudy.imaging.rendering import RenderingProtocol
+
+Progress = Callable[..., None]
+MOST = 300  # scans of each origin; more would only narrow intervals that are narrow already
+
+
+def draw(filters: dict[str, Any], most: int = MOST, seed: int = 0) -> list[Scan]:
+    """At most ``most`` scans of each origin, drawn at random from those the filters let through.
+
+    ``filters``: ``generator`` (name), ``batches`` (public ids), ``label``; they narrow the
+    generated arm by generator and both by the rest.
+    """
+    rng = np.random.default_rng(seed)
+    chosen: list[Scan] = []
+    for origin in Scan.Origin.values:
+        scans = Scan.objects.of_origin(origin)
+        if filters.get("label"):
+            scans = scans.filter(labels__name=filters["label"])
+        if filters.get("batches"):
+            scans = scans.filter(batch__public_id__in=filters["batches"])
+        if origin == Scan.Origin.GENERATED and filters.get("generator"):
+            scans = scans.filter(generator_name=filters["generator"])
+        keys = np.array(sorted(scans.values_list("pk", flat=True)))
+        if keys.size > most:
+            keys = np.sort(rng.choice(keys, most, replace=False))
+        chosen += list(Scan.objects.filter(pk__in=keys.tolist()).order_by("pk"))
+    return chosen
+
+
+def audit_scans(
+    scans: Sequence[Scan],
+    *,
+    protocol: RenderingProtocol | None = None,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+    **options: Any,
+) -> blinding_audit.AuditResult:
+    """Audit scans as kept or, with ``protocol``, as rendered frames with their container.
+
+    As kept, what they came in counts too: format, matrix and the size of the stored pixels.
+    """
+    tell = progress or (lambda done: None)
+    reference = None
+    if protocol is not None and protocol.normalisation == "histogram-match":
+        pool = [scan for scan in scans if scan.origin == Scan.Origin.ACQUIRED]
+        reference = blinding.pool_reference(
+            ((storage.read_pixels(scan), scan.bits) for scan in pool), protocol
+        )
+    formats = audit_cues.format_cues([scan.source_format for scan in scans])
+    cases: list[dict[str, float]] = []
+    for number, scan in enumerate(scans):
+        pixels, bits, cues = storage.read_pixels(scan), scan.bits, {}
+        if protocol is None:
+            size = len(frames.encode(pixels, bits=bits, level=1))
+            cues = {**formats[number]}
+        else:
+            pixels = blinding.render(
+                pixels, bits=bits, window=scan.window, protocol=protocol,
+                reference=reference, seed=seed,
+            )  # fmt: skip
+            bits = protocol.bits
+            size = None  # frames are padded to one length
+        cues |= audit_cues.file_cues(
+            rows=pixels.shape[0], columns=pixels.shape[1], bits=bits, byte_length=size
+        )
+        cues |= audit_cues.pixel_cues(pixels, bits=bits)
+        cases.append(cues)
+        tell(number + 1)
+    return blinding_audit.audit(
+        cases,
+        [scan.origin for scan in scans],
+        groups=[scan.patient_key for scan in scans],
+        **options,
+    )
+
+
+def run(parameters: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """The job: before rendering and after, with the scans that serve as examples."""
+    scans = draw(parameters.get("filters", {}), int(parameters.get("most", MOST)))
+    protocol = RenderingProtocol.model_validate(parameters.get("protocol", {}))
+    limit = float(parameters.get("limit", 0.65))
+    total = 2 * len(scans)
+    progress(0, total, "measuring the scans as they are kept")
+    before = audit_scans(scans, limit=limit, progress=lambda done: progress(done, total))
+    progress(len(scans), total, "rendering and measuring again")
+    after = audit_scans(
+        scans,
+        protocol=protocol,
+        limit=limit,
+        progress=lambda done: progress(len(scans) + done, total),
+    )
+    return {
+        "before": before.to_dict(),
+        "after": after.to_dict(),
+        "scans": [str(scan.public_id) for scan in scans],
+        "protocol": protocol.model_dump(),
+    }
