@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from readerstudy.analysis import agreement, detection, roc
+from readerstudy.analysis import agreement, detection, process, roc
 from readerstudy.analysis.design import design_matrix
+from readerstudy.analysis.diversity import DiversityResult, label_diversity
 from readerstudy.analysis.judgments import JudgmentMatrix
 from readerstudy.analysis.mixed import MixedFit, crossed_logistic
 from readerstudy.analysis.tidy import numeric
@@ -113,11 +114,64 @@ def mixed_section(table: pd.DataFrame, fixed: Sequence[str], level: float) -> Mi
     )
 
 
-def process_section(table: pd.DataFrame, level: float) -> Any:
-    """Time, order and confidence."""
-    raise ValueError("no times, positions or confidences to analyse")
+def process_section(table: pd.DataFrame, level: float) -> dict[str, Any]:
+    """Reading times, learning and fatigue by position, and what confidence is worth."""
+    kept = primary_readings(table).copy()
+    words = {
+        name: kept[name].astype(str).str.strip().str.lower() for name in ("judgment", "origin")
+    }
+    kept["correct"] = words["judgment"].eq("synthetic") == words["origin"].eq("generated")
+    has = {
+        name: name in kept.columns and bool(kept[name].notna().any())
+        for name in ("seconds", "position", "confidence")
+    }
+    if not any(has.values()):
+        raise ValueError("no seconds, positions or confidences to analyse")
+    out: dict[str, Any] = {}
+    if has["seconds"]:
+        out["reading time"] = process.duration_model(
+            kept, duration="seconds", covariates=["origin"], level=level
+        )
+        if has["position"]:
+            out["reading time by position"] = process.position_effect(
+                kept, duration="seconds", level=level
+            )
+    if has["position"]:
+        out["correct by position"] = process.trend_by_position(kept, level=level)
+    if has["confidence"]:
+        out["confidence"] = _confidence(kept, level)
+    return out
 
 
-def diversity_section(table: pd.DataFrame, level: float, seed: int) -> Any:
-    """Label distributions of acquired and generated scans."""
-    raise ValueError("no labels to compare")
+def _confidence(kept: pd.DataFrame, level: float) -> dict[str, Any]:
+    """Brier score and over-confidence where confidence is a probability or a percentage.
+
+    On any other scale only the order of the answers means anything, so only the resolution
+    (which is blind to the scale) is given.
+    """
+    stated = numeric(kept, "confidence")
+    most, least = float(stated.max()), float(stated.min())
+    as_probability = least >= 0 and (most <= 1 or 20 < most <= 100)
+    scale = 100.0 if most > 1 else 1.0
+    if as_probability:
+        kept["confidence"] = stated / scale
+    else:
+        kept["confidence"] = (stated - least) / (most - least) if most > least else 0.5
+    found = process.confidence_by_reader(kept, level=level)
+    return found if as_probability else {"resolution": found["resolution"]}
+
+
+def diversity_section(table: pd.DataFrame, level: float, seed: int) -> DiversityResult:
+    """Label distributions of acquired and generated scans, one row a case."""
+    if "labels" not in table.columns:
+        raise ValueError("no labels to compare")
+    cases = table.drop_duplicates("case")[["case", "origin", "labels"]].copy()
+    cases["labels"] = [
+        "|".join(value) if isinstance(value, (list, tuple, set)) else value
+        for value in cases["labels"]
+    ]
+    if not cases["labels"].astype("string").str.strip().fillna("").ne("").any():
+        raise ValueError("no labels to compare")
+    return label_diversity(
+        cases, scan="case", label="labels", level=level, seed=seed, replicates=1000
+    )
