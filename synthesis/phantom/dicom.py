@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import (
+    PYDICOM_IMPLEMENTATION_UID,
     UID,
     DigitalXRayImageStorageForPresentation,
     ExplicitVRLittleEndian,
@@ -17,7 +19,6 @@ from pydicom.uid import (
 
 from synthesis.phantom.render import Phantom
 
-IMPLEMENTATION = UID("1.2.826.0.1.3680043.8.498.1")  # under pydicom's root, as generate_uid gives
 MAKER = "Computed phantom"
 _STUDY_DAY = date(2020, 1, 1)
 
@@ -35,11 +36,14 @@ def to_dataset(
     ``findings_in_header`` writes the labels to Image Comments; left off by default, so that a
     reader's viewer cannot show the answer.
     """
-    if not patient_id or len(patient_id) > 64:
-        raise ValueError(f"patient_id {patient_id!r}: DICOM LO takes 1 to 64 characters")
+    if not 1 <= len(patient_id) <= 64 or "\\" in patient_id:
+        raise ValueError(
+            f"patient_id {patient_id!r}: DICOM LO takes 1 to 64 characters and no backslash"
+        )
     seed = phantom.parameters.seed
-    rows = phantom.pixels.shape[0]
-    entropy = ["synthesis.phantom", str(seed), patient_id, str(rows)]
+    # The pixels decide too: the same patient with and without a finding are two images.
+    content = sha256(phantom.pixels.tobytes()).hexdigest()
+    entropy = ["synthesis.phantom", str(seed), patient_id, content]
     uids = {
         name: generate_uid(entropy_srcs=[*entropy, name])
         for name in ("image", "series", "study", "frame")
@@ -49,7 +53,7 @@ def to_dataset(
     meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
     meta.MediaStorageSOPInstanceUID = uids["image"]
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = IMPLEMENTATION
+    meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
     meta.ImplementationVersionName = "PHANTOM_1"
     ds = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     day = (study_date or _STUDY_DAY).strftime("%Y%m%d")
@@ -82,7 +86,7 @@ def _identify(
     ds: Dataset, phantom: Phantom, patient_id: str, uids: dict[str, UID], day: str
 ) -> None:
     # Patient, General Study, Patient Study
-    ds.PatientName = f"Phantom^{patient_id}"
+    ds.PatientName = f"Phantom^{patient_id}"[:64]  # the longest a component group may be
     ds.PatientID = patient_id
     ds.PatientBirthDate = ""
     ds.PatientSex = phantom.metadata["sex"]

@@ -78,8 +78,11 @@ def draw(seed: int, *, pathology: str | Sequence[str] | None = None) -> PhantomP
     """Draw a patient, an exposure and findings; the same seed always gives the same phantom.
 
     ``pathology`` names one finding or several (ChestX-ray14 terms, or ``"none"`` /
-    ``"No Finding"``); left out, it is drawn too. Raises ``ValueError`` for a name not known.
+    ``"No Finding"``); left out, it is drawn too. Raises ``ValueError`` for a name not known or a
+    negative seed.
     """
+    if seed < 0:
+        raise ValueError(f"seed {seed}: a whole number from 0 up is expected")
     names = choose(np.random.default_rng([seed, 1]), pathology)
     rng = np.random.default_rng([seed, 0])
     anatomy = _draw_anatomy(rng, seed, names)

@@ -71,13 +71,18 @@ def test_dicom_bytes_depend_on_the_seed_and_the_patient_alone(phantom) -> None:
     assert first.StudyInstanceUID != second.StudyInstanceUID
 
 
+def test_the_same_patient_with_another_finding_is_another_image(phantom) -> None:
+    other = to_dataset(render(draw(6, pathology="Nodule"), 64), patient_id="A")
+    assert other.SOPInstanceUID != to_dataset(phantom, patient_id="A").SOPInstanceUID
+
+
 def test_header_does_not_give_the_answer_unless_asked(phantom) -> None:
     assert "Mass" not in str(to_dataset(phantom, patient_id="A"))
     told = to_dataset(phantom, patient_id="A", findings_in_header=True)
     assert told.ImageComments == "Mass"
 
 
-@pytest.mark.parametrize("patient", ["", "x" * 65])
+@pytest.mark.parametrize("patient", ["", "x" * 65, "a\\b"])
 def test_patient_id_must_fit_the_header(phantom, patient: str) -> None:
     with pytest.raises(ValueError, match="1 to 64 characters"):
         to_dataset(phantom, patient_id=patient)
@@ -124,6 +129,7 @@ def test_supersampled_phantom_is_the_block_mean(phantom) -> None:
     [
         (["--count", "0"], "at least one phantom"),
         (["--size", "4"], "16 to 2500"),
+        (["--seed", "-1"], "from 0 up"),
         (["--pathology", "Gout"], "'Gout'"),
     ],
 )
