@@ -8,7 +8,9 @@ settles where 10 p = 30 (1 - p), at p = 0.75; the bounds and the steps are those
 A staircase tells, by its steps, whether the last answer was right. Readers cannot see 10 ms, but
 what the browser is told must not spell it out either: answers under a staircase are final, and the
 duration sent is the staircase's level plus a keyed jitter of up to 20 ms either way, which covers a
-single step. The duration truly shown is recorded with each reading.
+single step. It is told once: a duration follows from the answers that were in when the case came
+into the reader's window, so that it never moves while the reader answers. The duration truly shown
+is recorded with each reading.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from django.utils.crypto import salted_hmac
 
 from readerstudy.reading.feedback import is_right
 from readerstudy.reading.models import Reading
+from readerstudy.reading.sitting import LOOKAHEAD
 from readerstudy.studies.models import Presentation, Session
 from readerstudy.studies.protocol import Exposure
 
@@ -45,7 +48,7 @@ def milliseconds(presentation: Presentation, session: Session, exposure: Exposur
     key = str(presentation.public_id)
     digest = salted_hmac("readerstudy.reading.exposure", key, algorithm="sha256").digest()
     jitter = int.from_bytes(digest[:4], "big") % (2 * JITTER + 1) - JITTER
-    reached = level(_outcomes(session, before=presentation.position))
+    reached = level(_outcomes(session, before=presentation.position - LOOKAHEAD))
     return min(LONGEST, max(SHORTEST, reached + jitter))
 
 

@@ -146,6 +146,8 @@ def check(answer: Answer, phase: Phase, *, complete: bool) -> None:
     problems.scale("quality", answer.quality, form.quality, complete)
     _check_findings(answer, phase, complete, problems)
     _check_cues(answer, phase, complete, problems)
+    if answer.regions and form.findings.region == "no" and form.cues.region == "no":
+        problems.add("regions were not asked for")
     if answer.comment and not form.comment:
         problems.add("a comment was not asked for")
     problems.extend(question_problems(answer.answers, form.questions, complete=complete))
@@ -172,7 +174,8 @@ class _Problems(list[str]):
 
     def raise_any(self) -> None:
         if self:
-            raise Refused("not-valid", "; ".join(self).capitalize() + ".", status=422)
+            text = "; ".join(self)
+            raise Refused("not-valid", f"{text[0].upper()}{text[1:]}.", status=422)
 
 
 def _check_findings(answer: Answer, phase: Phase, complete: bool, problems: _Problems) -> None:

@@ -20,7 +20,7 @@ from readerstudy.studies.models import Reader, Study
 def studies(request: HttpRequest) -> HttpResponse:
     """The studies that the signed-in person is enrolled in as a reader."""
     enrolments = (
-        Reader.objects.filter(user_id=request.user.pk)
+        Reader.objects.filter(user=request.user.pk)
         .exclude(state__in=[Reader.State.WITHDRAWN, Reader.State.INVITED])
         .exclude(study__status=Study.Status.DRAFT)
         .select_related("study")

@@ -76,6 +76,12 @@ export class ImageControls {
     this.bar.update();
   }
 
+  /** Shows which of the images side by side is chosen. */
+  choice(place: number | null): void {
+    this.viewer.tileElements.forEach((tile, index) =>
+      tile.classList.toggle("chosen", index + 1 === place));
+  }
+
   ready(): void {
     this.regions.layout();
     this.bar.update();

@@ -47,6 +47,9 @@ const NAMES: Record<string, string> = {
 };
 
 export function keyName(binding: string): string {
+  // A sign that needs Shift is known by the sign.
+  const sign = /^Shift\+([^\w\s])$/.exec(binding);
+  if (sign) return sign[1]!;
   return binding
     .split(/(?<=.)\+/)
     .map((part) => part.replace(/^(Digit|Key)/, ""))

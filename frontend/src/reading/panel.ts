@@ -118,7 +118,7 @@ export class Panel {
     }
     if (form.comment) {
       this.comment = h("textarea", {
-        id: "comment", rows: 2, maxlength: 10000,
+        id: "comment", rows: 3, maxlength: 10000,
         oninput: () => {
           this.answer.comment = this.comment!.value;
           this.changed("comment");
@@ -253,7 +253,8 @@ export class Panel {
     for (const mark of this.element.querySelectorAll<HTMLElement>("[data-key-of]")) {
       const key = this.keys.first(mark.dataset.keyOf!);
       mark.replaceChildren(...(key ? kbd(key).childNodes : []));
-      mark.hidden = !key;
+      // "1" needs no "1" below it.
+      mark.hidden = !key || mark.previousElementSibling?.textContent === key;
     }
   }
 

@@ -3,6 +3,7 @@ import { type Api, ApiError, Unreachable } from "./api";
 import { announce, h, uuid } from "./dom";
 import { Header } from "./header";
 import { ImageControls } from "./controls";
+import { measured } from "./environment";
 import type { Keys } from "./keys";
 import { Outbox } from "./outbox";
 import type { Sheets } from "./overlay";
@@ -114,7 +115,22 @@ export class Room {
         run: () => this.controls.togglePanel("hidden"),
       },
     ]);
+    dispatchEvent(new Event("keys-changed"));
+    this.measureDevice();
     await (revisit ? this.revisit(revisit) : this.next());
+  }
+
+  /** A session gone on with on another machine: what can be measured of it is added. */
+  private measureDevice(): void {
+    const known = `reading-device-${this.session.id}`;
+    try {
+      if (localStorage.getItem(known)) return;
+      localStorage.setItem(known, "1");
+    } catch {
+      return;
+    }
+    const record = { kind: "measured", ...measured() };
+    this.context.api.call("POST", "/environment", { record }).catch(() => undefined);
   }
 
   private watch(): void {
@@ -235,6 +251,7 @@ export class Room {
       this.say("");
       this.panel.setEnabled(true);
       this.controls.ready();
+      this.controls.choice(this.panel.value().choice);
       const place = item.practice ? `Practice case ${item.number}` : `Case ${item.number}`;
       announce(`${place} of ${this.total(item)} is shown.`);
       this.prefetch();
@@ -347,6 +364,7 @@ export class Room {
     if (!this.item || this.onScreen !== this.item.id) return;
     this.panel.setRegions(this.controls.regionAnswer());
     const answer = this.panel.value();
+    this.controls.choice(answer.choice);
     if (what === "judgment" || what === "choice") this.timing.judgment(answer.judgment || answer.choice);
     this.keepDraft({ answer, submitted: false });
     clearTimeout(this.draftTimer);

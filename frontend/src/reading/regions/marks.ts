@@ -128,7 +128,7 @@ export const NAMES: Record<ShapeType, string> = {
 
 /** Size in words: millimetres only where the spacing is known. */
 export function measured(mark: Mark, spacing?: number): string {
-  if (mark.type === "point" || mark.type === "polygon") return "";
+  if (mark.type === "point" || mark.type === "polygon" || mark.points.length < 2) return "";
   const [[x0, y0], [x1, y1]] = mark.points as [Point, Point];
   const unit = spacing ? "mm" : "px";
   const size = (value: number): string => String(Math.round(value * (spacing ?? 1)));

@@ -278,6 +278,7 @@ export class Viewer implements ImageViewer {
     this.tileElements.splice(this.count).forEach((element) => element.remove());
     this.tileElements.forEach((element, index) => {
       const { left, top, width, height } = this.places[index]!;
+      element.dataset.number = this.count > 1 ? String(index + 1) : "";
       element.style.left = `${left / devicePixelRatio}px`;
       element.style.top = `${top / devicePixelRatio}px`;
       element.style.width = `${width / devicePixelRatio}px`;
