@@ -243,11 +243,15 @@ def upload_state(request: HttpRequest, upload: uuid.UUID) -> JsonResponse:
 @require_safe
 def batch_list(request: HttpRequest) -> HttpResponse:
     """Every import."""
-    batches = Batch.objects.select_related("job", "created_by").annotate(
-        imported=Count("items", filter=Q(items__state=IntakeItem.State.IMPORTED)),
-        duplicates=Count("items", filter=Q(items__state=IntakeItem.State.DUPLICATE)),
-        refused=Count("items", filter=Q(items__state=IntakeItem.State.REFUSED)),
-        waiting=Count("items", filter=Q(items__state=IntakeItem.State.WAITING)),
+    batches = (
+        Batch.objects.select_related("job", "created_by")
+        .annotate(
+            imported=Count("items", filter=Q(items__state=IntakeItem.State.IMPORTED)),
+            duplicates=Count("items", filter=Q(items__state=IntakeItem.State.DUPLICATE)),
+            refused=Count("items", filter=Q(items__state=IntakeItem.State.REFUSED)),
+            waiting=Count("items", filter=Q(items__state=IntakeItem.State.WAITING)),
+        )
+        .order_by("-created_at", "-id")
     )
     page = Paginator(batches, 50).get_page(request.GET.get("page"))
     context = {

@@ -240,11 +240,16 @@ def _lines(
             if beside and alike and level:
                 line.append(one)
                 members.append(number)
-        if len(line) >= fewest:
+        if len(line) >= fewest or (len(line) == 2 and all(map(_is_drawn, line))):
             lines.append(line)
             taken.update(members)
     alone = [one for one in strokes if not any(one in line for line in lines)]
     return lines, alone
+
+
+def _is_drawn(one: _Stroke) -> bool:
+    """White beyond doubt: then two letters ("AP") make a word."""
+    return one.level >= 225 and one.sharpness >= 90 and one.width <= 1.2 * one.height
 
 
 def _is_marker(one: _Stroke, side: int) -> bool:

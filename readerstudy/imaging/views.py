@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -52,6 +53,8 @@ def scan_page(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     context = {
         "scan": scan,
         "short": str(scan.public_id)[:8],
+        "facts": _said({**scan.metadata, **scan.provenance}),
+        "header": _said(scan.header),
         "removals": list(names_of(scan.deidentification)),
         "uses": curation.uses_of(scan),
         "alike": [
@@ -59,6 +62,14 @@ def scan_page(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         ],
     }
     return render(request, "archive/scan.html", context)
+
+
+def _said(values: dict[str, Any]) -> list[tuple[str, str]]:
+    """JSON values in words."""
+    return [
+        (name, ", ".join(map(str, value)) if isinstance(value, list) else str(value))
+        for name, value in values.items()
+    ]
 
 
 @researchers_only

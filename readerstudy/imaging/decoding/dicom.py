@@ -155,7 +155,7 @@ def _index(
     """Stored values from 0 upwards: bits above Bits Stored (old overlays) are cut off, and a High
     Bit that is not Bits Stored - 1 is shifted down (PS3.5 8.1.1)."""
     allocated = stored.dtype.itemsize * 8
-    raw: NDArray[np.uint16] = stored.view(np.uint8 if allocated == 8 else np.uint16)  # type: ignore[assignment]
+    raw: NDArray[Any] = stored.view(np.uint8 if allocated == 8 else np.uint16)
     high = _count(dataset, "HighBit")
     if high > bits_stored - 1 and high < allocated and not _syntax(dataset).is_compressed:
         raw = raw >> (high - bits_stored + 1)

@@ -4,9 +4,6 @@
 const AT_ONCE = 3;
 const TRIES = 4;
 
-const form = /** @type {HTMLFormElement | null} */ (document.querySelector("form[data-import]"));
-if (form) begin(form);
-
 /** @param {HTMLFormElement} form */
 function begin(form) {
   const kind = /** @type {HTMLInputElement} */ (form.elements.namedItem("kind"));
@@ -188,3 +185,6 @@ function token(form) {
 function size(bytes) {
   return bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1e3))} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
+
+const form = /** @type {HTMLFormElement | null} */ (document.querySelector("form[data-import]"));
+if (form) begin(form);
