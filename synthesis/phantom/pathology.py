@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from synthesis.phantom.beam import Array, Rays
 from synthesis.phantom.findings import Finding
-from synthesis.phantom.parameters import Anatomy, PhantomParameters
+from synthesis.phantom.parameters import PhantomParameters
 from synthesis.phantom.solids import Dome, Ellipsoid, Interval, covered, length
 from synthesis.phantom.thorax import Cavity, heart
 
@@ -51,18 +51,18 @@ def leaves(domes: tuple[Dome, Dome], parameters: PhantomParameters) -> tuple[Dom
     )
 
 
-def apply(state: State, parameters: PhantomParameters, size: int) -> dict[str, Mask]:
+def apply(state: State, parameters: PhantomParameters) -> dict[str, Mask]:
     """Put every finding into ``state``; its mask by label."""
     anatomy = parameters.anatomy
     masks: dict[str, Mask] = {}
     # Air first: what has collapsed holds no nodule.
     for finding in sorted(parameters.findings, key=lambda f: f.label != "Pneumothorax"):
         if finding.label == "Pneumothorax":
-            mask = _pneumothorax(state, finding, anatomy)
+            mask = _pneumothorax(state, finding)
         elif finding.label in ("Nodule", "Mass"):
             mask = state.solidify(_lesion(state.rays, finding))
         elif finding.label == "Effusion":
-            mask = _effusion(state, finding, anatomy)
+            mask = _effusion(state, finding)
         elif finding.label == "Cardiomegaly":
             mask = _silhouette(state.rays, heart(anatomy, finding.amount), state.within)
         elif finding.label == "Consolidation":
@@ -134,7 +134,7 @@ def _plate(rays: Rays, finding: Finding) -> Array:
     return depth
 
 
-def _effusion(state: State, finding: Finding, anatomy: Anatomy) -> Mask:
+def _effusion(state: State, finding: Finding) -> Mask:
     """Fluid that stands level in the pleural space and climbs the wall as a meniscus."""
     x, z = state.rays.at(0.0)
     width, half, centre = state.cavity.section(z)
@@ -153,7 +153,7 @@ def _effusion(state: State, finding: Finding, anatomy: Anatomy) -> Mask:
     return state.solidify(state.lung * share * (sided & (inner < 1)))
 
 
-def _pneumothorax(state: State, finding: Finding, anatomy: Anatomy) -> Mask:
+def _pneumothorax(state: State, finding: Finding) -> Mask:
     """Lung fallen away from apex and side: air without vessels beyond a thin pleural line."""
     x, z = state.rays.at(0.0)
     gap = finding.amount

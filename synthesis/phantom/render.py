@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from synthesis.phantom import pathology
-from synthesis.phantom.beam import Array, Beam, Rays
+from synthesis.phantom.beam import Array, Rays
 from synthesis.phantom.exposure import Paths, detect, heel, present, primary, scatter, side_marker
 from synthesis.phantom.findings import NO_FINDING
 from synthesis.phantom.parameters import PhantomParameters
@@ -118,7 +118,7 @@ def trace(parameters: PhantomParameters, size: int) -> Traced:
         rays=rays, cavity=cavity, within=within, lung=lung, vessels=vessels,
         soft=np.zeros_like(lung), air=air,
     )  # fmt: skip
-    masks = pathology.apply(state, parameters, size)
+    masks = pathology.apply(state, parameters)
     lung, vessels = state.lung, state.vessels
     texture = _interstitium(anatomy.seed, rays)
     aerated = np.maximum(lung - vessels - state.soft, 0.0)
@@ -178,6 +178,3 @@ def _exposed(
     columns = (position > left) & (position < field - right)
     rows = (position > top) & (position < field - bottom)
     return rows[:, None] & columns[None, :]
-
-
-__all__ = ["LARGEST", "Beam", "Phantom", "Traced", "render", "trace"]
