@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -98,7 +98,8 @@ def yes_no(
     """d', c, ln beta, A' and the best share correct of one reader's yes/no task.
 
     ``correction`` is ``log-linear``, ``1/(2n)`` or ``none`` (with ``none`` a rate of 0 or 1 gives
-    infinite measures and says so). A' takes the raw rates. ``interval``: ``gourevitch-galanter``
+    infinite measures and says so). A' takes the same rates as d', as in Stanislaw & Todorov's
+    example; that of the raw rates is in its ``details``. ``interval``: ``gourevitch-galanter``
     (asymptotic; p tests d' = 0) or ``bootstrap`` (both binomials resampled, percentile); A' always
     has the bootstrap's, for want of a closed form. Raises ``ValueError`` for impossible counts or
     when there is no signal or no noise trial.
@@ -120,7 +121,7 @@ def yes_no(
             "only, report the proportion"
         )
     rates = corrected_rate([h, f], [signals, noises], correction)
-    values = _measures(rates[0], rates[1], h / signals, f / noises)
+    values = _measures(rates[0], rates[1])
     variances = variance_of_z(rates, [signals, noises])
     z = special.ndtri(rates)
     errors = {
@@ -141,6 +142,8 @@ def yes_no(
         name: _measure(name, values[name], errors.get(name), draws[name], interval, level, n)
         for name in MEASURES
     }
+    raw = {"of_raw_rates": float(a_prime(h / signals, f / noises))}
+    out["a_prime"] = replace(out["a_prime"], details=raw)
     return Detection(
         **out,
         hit_rate=proportion_interval(h, signals, level=level, name="hit rate"),
@@ -323,15 +326,13 @@ def rating_detection(ratings: ArrayLike, signal: ArrayLike, *, level: float = 0.
     return binormal_fit(ratings, signal, level=level)
 
 
-def _measures(
-    hit_rate: ArrayLike, false_alarm_rate: ArrayLike, raw_hit: ArrayLike, raw_false: ArrayLike
-) -> dict[str, Any]:
+def _measures(hit_rate: ArrayLike, false_alarm_rate: ArrayLike) -> dict[str, Any]:
     sensitivity = d_prime(hit_rate, false_alarm_rate)
     return {
         "d_prime": sensitivity,
         "criterion": criterion(hit_rate, false_alarm_rate),
         "log_beta": log_beta(hit_rate, false_alarm_rate),
-        "a_prime": a_prime(raw_hit, raw_false),
+        "a_prime": a_prime(hit_rate, false_alarm_rate),
         "proportion_correct_max": proportion_correct_max(sensitivity),
     }
 
@@ -345,7 +346,7 @@ def _weighted_measures(
             corrected_rate(hits, signals, correction),
             corrected_rate(false_alarms, noises, correction),
         )
-        values = _measures(*rates, hits / signals, false_alarms / noises)
+        values = _measures(*rates)
     stacked = np.stack([values[name] for name in MEASURES], axis=-1)
     stacked[(signals == 0) | (noises == 0)] = np.nan
     return stacked
@@ -360,8 +361,6 @@ def _parametric_replicates(
     return _measures(
         corrected_rate(hits, signals, correction),
         corrected_rate(alarms, noises, correction),
-        hits / signals,
-        alarms / noises,
     )
 
 

@@ -1,0 +1,242 @@
+"""ROC against pROC, Hanley-McNeil and Stata; degenerate data; invariances; coverage."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import special, stats
+
+from readerstudy.analysis import roc
+from readerstudy.analysis.binormal import fit_counts
+from readerstudy.analysis.proper import fit_proper_counts, proper_auc, proper_curve, proper_rates
+
+DATA = Path(__file__).parent / "data"
+REFERENCE = json.loads((DATA / "reference_one.json").read_text())
+TABLE = pd.read_csv(DATA / "ratings_paired.csv")
+HANLEY = ([33, 6, 6, 11, 2], [3, 2, 2, 11, 33])  # Hanley & McNeil 1982, Table I
+
+
+def spread(noise, signal):
+    """Counts by category as ratings and truth."""
+    ratings = np.concatenate([np.repeat(np.arange(5), noise), np.repeat(np.arange(5), signal)])
+    return ratings, np.repeat([0, 1], [sum(noise), sum(signal)])
+
+
+def test_auc_and_delong_equal_proc():
+    # pROC 1.18.0, stored by benchmarks/analysis_reference_one.R.
+    expected = REFERENCE["roc"]
+    for k, column in enumerate(("first", "second", "grade")):
+        found = roc.auc(TABLE[column], TABLE["truth"])
+        assert found.estimate == pytest.approx(expected["auc"][k], abs=1e-12)
+        assert found.standard_error**2 == pytest.approx(expected["variance"][k], rel=1e-10)
+    first = roc.auc(TABLE["first"], TABLE["truth"])
+    assert (first.lower, first.upper) == pytest.approx(expected["interval"], abs=1e-10)
+    _, matrix = roc.covariance(TABLE[["first", "second", "grade"]].to_numpy().T, TABLE["truth"])
+    assert matrix[0, 1:] == pytest.approx(expected["covariance"], rel=1e-10)
+
+
+def test_comparisons_equal_proc():
+    expected = REFERENCE["roc"]
+    paired = roc.compare_paired(TABLE["first"], TABLE["second"], TABLE["truth"])
+    assert paired.statistic == pytest.approx(expected["paired_z"], rel=1e-9)
+    assert paired.p_value == pytest.approx(expected["paired_p"], rel=1e-8)
+    unpaired = roc.compare_unpaired(TABLE["first"], TABLE["truth"], TABLE["grade"], TABLE["truth"])
+    assert unpaired.statistic == pytest.approx(expected["unpaired_d"], rel=1e-9)
+    assert unpaired.df == pytest.approx(expected["unpaired_df"], rel=1e-9)
+    assert unpaired.p_value == pytest.approx(expected["unpaired_p"], rel=1e-8)
+
+
+def test_partial_areas_equal_proc():
+    expected = REFERENCE["roc"]
+    options = {"replicates": 50}
+    x, y = TABLE["first"], TABLE["truth"]
+    plain = roc.partial_auc(x, y, between=(0, 0.2), **options)
+    corrected = roc.partial_auc(x, y, between=(0, 0.2), standardised=True, **options)
+    high = roc.partial_auc(x, y, between=(0.8, 1), axis="true positive", **options)
+    high_corrected = roc.partial_auc(
+        x, y, between=(0.8, 1), axis="true positive", standardised=True, **options
+    )
+    assert plain.estimate == pytest.approx(expected["partial"], abs=1e-10)
+    assert corrected.estimate == pytest.approx(expected["partial_corrected"], abs=1e-10)
+    assert high.estimate == pytest.approx(expected["partial_sensitivity"], abs=1e-10)
+    assert high_corrected.estimate == pytest.approx(
+        expected["partial_sensitivity_corrected"], abs=1e-10
+    )
+
+
+def test_hanley_and_mcneil_1982():
+    # Hanley & McNeil 1982: area 0.893; Stata [R] roctab on the same data: DeLong se 0.0307,
+    # interval 0.83295 to 0.95339.
+    found = roc.auc(*spread(*HANLEY))
+    assert found.estimate == pytest.approx(0.893, abs=5e-4)
+    assert found.standard_error == pytest.approx(0.0307, abs=5e-5)
+    assert (found.lower, found.upper) == pytest.approx((0.83295, 0.95339), abs=1e-5)
+    # Their section on the exponential approximation gives a standard error of 0.032 or 0.033.
+    approximate = roc.auc(*spread(*HANLEY), interval="hanley-mcneil")
+    assert approximate.standard_error == pytest.approx(0.0325, abs=1e-3)
+
+
+def test_binormal_equals_a_cumulative_probit_with_scale():
+    # R ordinal::clm(grade ~ truth, scale = ~ truth, link = "probit"), stored reference.
+    expected = REFERENCE["binormal"]
+    fit = roc.binormal_fit(TABLE["grade"], TABLE["truth"])
+    assert fit.a.estimate == pytest.approx(expected["a"], abs=1e-4)
+    assert fit.b.estimate == pytest.approx(expected["b"], abs=1e-4)
+    assert fit.criteria == pytest.approx(expected["cuts"], abs=1e-4)
+    assert fit.log_likelihood == pytest.approx(expected["log_likelihood"], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("d_a", "c", "area"),
+    # RJafrocBook, chapter on the PROPROC formulae: c1 = -0.1322804, d_a = 1.197239: 0.8014164.
+    [(1.197239, -0.1322804, 0.8014164), (1.3, 0.0, stats.norm.cdf(1.3 / math.sqrt(2)))],
+)
+def test_proper_area_equals_published(d_a, c, area):
+    assert proper_auc(d_a, c) == pytest.approx(area, abs=2e-7)
+    grid = np.linspace(0, 1, 40_001)
+    assert np.trapezoid(proper_curve(grid, d_a, c), grid) == pytest.approx(area, abs=1e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(0.1, 3.0), st.floats(-0.9, 0.9))
+def test_a_proper_curve_is_concave_and_above_the_diagonal(d_a, c):
+    grid = np.linspace(0.001, 0.999, 300)
+    curve = proper_curve(grid, d_a, c)
+    assert np.all(curve >= grid - 1e-6)
+    assert np.all(np.diff(curve, 2) <= 1e-6)
+
+
+def test_a_proper_fit_finds_its_own_parameters():
+    # Exact cell probabilities of d_a = 1.4, c = 0.3 as counts of a million.
+    fpf, tpf = proper_rates(np.array([-0.4, 0.1, 0.5, 0.9]), 1.4, 0.3)
+    noise = np.round(1e6 * -np.diff(np.concatenate([[1], fpf, [0]])))
+    signal = np.round(1e6 * -np.diff(np.concatenate([[1], tpf, [0]])))
+    fit = fit_proper_counts(noise, signal)
+    assert fit.d_a.estimate == pytest.approx(1.4, abs=0.02)
+    assert fit.c.estimate == pytest.approx(0.3, abs=0.02)
+    assert fit.auc.estimate == pytest.approx(proper_auc(1.4, 0.3), abs=1e-4)
+
+
+def test_proper_equals_binormal_where_nothing_is_hooked():
+    # Hanley's data: binormal likelihood -123.64855 (equal to Stata's rocfit), nearly proper.
+    proper, binormal = fit_proper_counts(*HANLEY), fit_counts(*HANLEY)
+    assert proper.log_likelihood == pytest.approx(binormal.log_likelihood, abs=0.01)
+    assert proper.auc.estimate == pytest.approx(binormal.auc.estimate, abs=0.002)
+    assert proper.c.estimate == pytest.approx((0.713002 - 1) / (0.713002 + 1), abs=0.01)
+
+
+def test_perfect_separation_is_degenerate_with_an_exact_bound():
+    found = roc.auc([1, 2, 3, 4, 5, 6], [0, 0, 0, 1, 1, 1])
+    assert found.estimate == 1.0
+    assert found.standard_error is None
+    # Clopper-Pearson of 3 of 3 disjoint pairs; 2 / C(6, 3) by permutation.
+    assert (found.lower, found.upper) == (pytest.approx(0.025 ** (1 / 3)), 1.0)
+    assert found.p_value == pytest.approx(2 / 20)
+    assert "degenerate" in found.summary()
+    mirrored = roc.auc([6, 5, 4, 3, 2, 1], [0, 0, 0, 1, 1, 1])
+    assert mirrored.estimate == 0.0
+    assert (mirrored.lower, mirrored.upper) == (0.0, pytest.approx(1 - 0.025 ** (1 / 3)))
+
+
+def test_all_ties_and_single_cases_are_said():
+    tied = roc.auc([2, 2, 2, 2], [0, 0, 1, 1])
+    assert (tied.estimate, tied.lower, tied.upper) == (0.5, 0.0, 1.0)
+    assert "tied" in tied.notes[0]
+    alone = roc.auc([1, 2, 3, 2.5], [0, 0, 0, 1])
+    assert (alone.lower, alone.upper) == (0.0, 1.0)
+    assert "one case in a class" in alone.notes[0]
+    same = roc.compare_paired([1, 2, 3, 4], [2, 4, 6, 8], [0, 1, 0, 1])
+    assert same.p_value is None
+    assert "degenerate" in same.notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("ratings", "truth", "message"),
+    [
+        ([1, 2], [1, 1], "single-class data"),
+        ([1, 2, 3], [0, 1], "3 ratings but 2 truths"),
+        ([1, math.inf], [0, 1], "position 1 is infinite"),
+        ([1, 2], [0, 2], "truth at position 1"),
+    ],
+)
+def test_faults_are_named(ratings, truth, message):
+    with pytest.raises(ValueError, match=message):
+        roc.auc(ratings, truth)
+
+
+def test_missing_ratings_are_left_out_and_counted():
+    full = roc.auc([1, 3, 2, 4], [0, 1, 0, 1], null=None)
+    with_gap = roc.auc([1, 3, 2, 4, math.nan], [0, 1, 0, 1, 1], null=None)
+    assert with_gap.estimate == full.estimate
+    assert "1 missing" in with_gap.notes[0]
+
+
+scores = st.lists(st.tuples(st.integers(-6, 6), st.booleans()), min_size=6, max_size=40).filter(
+    lambda rows: 2 <= sum(t for _, t in rows) <= len(rows) - 2
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(scores)
+def test_invariances(rows):
+    x = np.array([r for r, _ in rows], float)
+    t = np.array([t for _, t in rows])
+    base = roc.auc(x, t, null=None)
+    brute = np.mean([(a > b) + 0.5 * (a == b) for a in x[t] for b in x[~t]])
+    assert base.estimate == pytest.approx(brute)
+    order = np.random.default_rng(0).permutation(len(x))
+    shuffled = roc.auc(x[order], t[order], null=None)
+    monotone = roc.auc(special.expit(x / 3) * 100, t, null=None)
+    flipped = roc.auc(x, ~t, null=None)
+    for other in (shuffled, monotone):
+        assert other.estimate == pytest.approx(base.estimate)
+        assert other.lower == pytest.approx(base.lower)
+    assert flipped.estimate == pytest.approx(1 - base.estimate)
+    assert (flipped.lower, flipped.upper) == pytest.approx((1 - base.upper, 1 - base.lower))
+    shape = roc.curve(x, t)
+    assert np.trapezoid(shape.true_positive, shape.false_positive) == pytest.approx(base.estimate)
+
+
+def test_bands_hold_the_curve():
+    grid = np.linspace(0.05, 0.95, 19)
+    fit = roc.binormal_fit(TABLE["grade"], TABLE["truth"])
+    narrow, wide = fit.band(grid), fit.band(grid, simultaneous=True)
+    assert np.all(wide[0] <= narrow[0])
+    assert np.all(narrow[0] <= fit.curve(grid))
+    assert np.all(fit.curve(grid) <= narrow[1])
+    lower, upper = roc.bootstrap_band(TABLE["first"], TABLE["truth"], grid, replicates=200)
+    assert np.all(lower <= upper)
+    shape, low, high = roc.band_kolmogorov(TABLE["first"], TABLE["truth"])
+    assert np.all(low <= shape.true_positive)
+    assert np.all(shape.true_positive <= high)
+
+
+def test_simultaneous_band_covers_the_whole_curve():
+    rng = np.random.default_rng(8)
+    truth = np.repeat([0, 1], 60)
+    inside = 0
+    for _ in range(150):
+        x = rng.normal(size=120) + truth
+        shape, low, high = roc.band_kolmogorov(x, truth)
+        at = stats.norm.cdf(1 + stats.norm.ppf(shape.false_positive))
+        inside += bool(np.all((low <= at + 1e-12) & (at <= high + 1e-12)))
+    assert inside / 150 >= 0.92  # conservative by construction
+
+
+@pytest.mark.parametrize("interval", ["delong", "logit"])
+def test_delong_covers(interval):
+    rng = np.random.default_rng(3)
+    truth = np.repeat([0, 1], 40)
+    area = stats.norm.cdf(1 / math.sqrt(2))
+    hits = 0
+    for _ in range(400):
+        e = roc.auc(rng.normal(size=80) + truth, truth, interval=interval)
+        hits += e.lower <= area <= e.upper
+    assert abs(hits / 400 - 0.95) < 0.035
