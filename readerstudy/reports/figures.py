@@ -157,7 +157,7 @@ def time_by_position(position: Sequence[float], seconds: Sequence[float], *, tit
 
 def _name_the_origins(axes: style.Axes, rows: Sequence[IntervalRow]) -> None:
     """Direct labels beside the topmost row that has both origins, instead of a legend."""
-    for origin, x in (("acquired", 0.62), ("generated", 0.80)):
+    for origin, x in (("acquired", 0.68), ("generated", 0.84)):
         if any(origin in row.by_origin for row in rows):
             axes.annotate(
                 ("● " if origin == "acquired" else "◆ ") + origin,

@@ -73,7 +73,7 @@ def share_axis(axes: Axes, *, label: str, chance: float | None = None) -> None:
     if chance is not None:
         axes.axvline(chance, color=QUIET, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
         axes.annotate(
-            f"chance {chance:.0%}",
+            f"chance {100 * chance:g} %",
             (chance, 1),
             xycoords=("data", "axes fraction"),
             xytext=(3, 2),

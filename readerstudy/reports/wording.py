@@ -19,7 +19,7 @@ def headline(statistics: Statistics, plan: AnalysisPlan) -> list[str]:
         primary = generated.primary
         said.append(
             f"Readers judged generated scans real in {_share(primary)} of {generated.n} "
-            f"readings; against chance ({plan.chance:.0%}) {_p(primary)}."
+            f"readings; against chance ({100 * plan.chance:g} %) {_p(primary)}."
         )
     if acquired is not None:
         said.append(
@@ -29,8 +29,9 @@ def headline(statistics: Statistics, plan: AnalysisPlan) -> list[str]:
     difference = realism.difference.get("u_statistic")
     if difference is not None:
         said.append(
-            f"The difference, generated minus acquired, is {100 * difference.estimate:+.0f} "
-            f"percentage points ({_interval(difference, signed=True)}), {_p(difference)}."
+            f"The difference, generated minus acquired, is "
+            f"{_signed(difference.estimate)} percentage points "
+            f"({_interval(difference, signed=True)}), {_p(difference)}."
         )
     if generated is not None and plan.equivalence_margin is not None:
         equivalence = generated.equivalence.get("u_statistic")
@@ -51,11 +52,17 @@ def _share(estimate: Estimate) -> str:
 def _interval(estimate: Estimate, *, signed: bool = False) -> str:
     if estimate.lower is None or estimate.upper is None:
         return "no interval"
-    sign = "+" if signed else ""
-    return (
-        f"{100 * estimate.level:g} % CI {100 * estimate.lower:{sign}.0f} to "
-        f"{100 * estimate.upper:{sign}.0f}"
-    )
+    write = _signed if signed else _percent
+    return f"{100 * estimate.level:g} % CI {write(estimate.lower)} to {write(estimate.upper)}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}"
+
+
+def _signed(share: float) -> str:
+    """Percentage points with a sign, a minus sign proper."""
+    return f"{100 * share:+.0f}".replace("-", "−")
 
 
 def _p(estimate: Estimate) -> str:
