@@ -68,6 +68,8 @@ def read(value: Any) -> Foreign:
         )
     generator: dict[str, Tensor] = {}
     chosen.dense(generator, "dense", "4x4/Dense", gain=SQRT2 / 4)
+    # Theirs is added after reshaping to 4 x 4, one number a channel; ours has one a feature.
+    generator["dense.bias"] = generator["dense.bias"].repeat_interleave(16)
     chosen.conv(generator, "first", "4x4/Conv")
     for i in range(levels - 1):
         size = 8 * 2**i
