@@ -150,12 +150,13 @@ def label_diversity(
             2.0 ** (draws + shift), f"2^entropy, {bootstrap}")  # fmt: skip
     put("entropy_difference", "entropy, generated - acquired (bits)",
         estimates["entropy_generated"].estimate - estimates["entropy_acquired"].estimate,
-        (bits_g - bits_a)
-        + 2.0 * (_bias(counts_g) - _bias(counts_a)), f"Miller-Madow, {bootstrap}", null=0.0)  # fmt: skip
+        (bits_g - bits_a) + 2.0 * (_bias(counts_g) - _bias(counts_a)),
+        f"Miller-Madow, {bootstrap}", null=0.0)  # fmt: skip
     seen = counts_a > 0
     share = counts_a / counts_a.sum()
     put("coverage", "acquired labels that generated scans show",
-        float((counts_g[seen] > 0).mean()), (boot_g[:, seen] > 0).mean(axis=1), bootstrap)  # fmt: skip
+        float((counts_g[seen] > 0).mean()), (boot_g[:, seen] > 0).mean(axis=1),
+        bootstrap)  # fmt: skip
     put("coverage_weighted", "coverage weighted by acquired frequency",
         float(share[counts_g > 0].sum()), (boot_g > 0) @ share, bootstrap)  # fmt: skip
     divergence = _divergence(counts_a[None], counts_g[None])[0] / math.log(2)

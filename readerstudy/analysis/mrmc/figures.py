@@ -236,24 +236,38 @@ def _plan(row: Floats, truth: Bools | None) -> Callable[[Weights], Floats] | Non
 
 
 def weighted_auc(row: Floats, positive: Bools, negative: Bools) -> Callable[[Weights], Floats]:
-    """A function of case weights giving the AUC under each replicate, by cumulated weights."""
-    order = np.flatnonzero(negative)[np.argsort(row[negative], kind="stable")]
-    levels, level = np.unique(row[positive], return_inverse=True)
-    few = levels.size <= 64
-    ranked = np.flatnonzero(positive)
-    high = levels if few else row[positive]
-    below = np.searchsorted(row[order], high, side="left")
-    up_to = np.searchsorted(row[order], high, side="right")
-    onehot = (level[None, :] == np.arange(levels.size)[:, None]).astype(np.float32) if few else None
+    """A function of case weights (case x replicate) giving the AUC under each replicate.
 
-    def auc(weights: Weights) -> Floats:
+    Rating scales are summed up level by level, continuous ratings by cumulated weights.
+    """
+    levels, level = np.unique(row[positive | negative], return_inverse=True)
+    if levels.size <= 64:
+        of_case = np.zeros(row.size, dtype=np.intp)
+        of_case[positive | negative] = level
+        steps = np.arange(levels.size)[:, None]
+        ones = ((of_case[None, :] == steps) & positive).astype(np.float32)
+        zeros = ((of_case[None, :] == steps) & negative).astype(np.float32)
+
+        def of_levels(weights: Weights) -> Floats:
+            high, low = ones @ weights, zeros @ weights
+            below = np.cumsum(low, axis=0, dtype=np.float64) - low / 2.0
+            with np.errstate(divide="ignore", invalid="ignore"):
+                return np.asarray((high * below).sum(axis=0) / (high.sum(0) * low.sum(0)))
+
+        return of_levels
+    order = np.flatnonzero(negative)[np.argsort(row[negative], kind="stable")]
+    ranked = np.flatnonzero(positive)
+    below = np.searchsorted(row[order], row[ranked], side="left")
+    up_to = np.searchsorted(row[order], row[ranked], side="right")
+    tied = bool((below != up_to).any())
+
+    def of_ranks(weights: Weights) -> Floats:
         cumulated = np.zeros((order.size + 1, weights.shape[1]), dtype=np.float32)
         np.cumsum(weights[order], axis=0, out=cumulated[1:])
         own = weights[ranked]
-        at = own if onehot is None else onehot @ own
-        wins = np.einsum("ib,ib->b", at, cumulated[below] + cumulated[up_to], dtype=np.float64)
-        pairs = own.sum(axis=0, dtype=np.float64) * cumulated[-1]
+        under = (cumulated[below] + cumulated[up_to]) / 2.0 if tied else cumulated[below]
+        wins = np.einsum("ib,ib->b", own, under, dtype=np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(wins / 2.0 / pairs)
+            return np.asarray(wins / (own.sum(axis=0, dtype=np.float64) * cumulated[-1]))
 
-    return auc
+    return of_ranks

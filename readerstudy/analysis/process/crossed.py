@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, optimize
+from scipy import optimize
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 Floats = NDArray[np.float64]
@@ -134,10 +134,10 @@ class _Model:
         diagonal = 1.0 + c * c * self.count_c
         between = r * c * self.cross
         schur = np.diag(1.0 + r * r * self.count_r) - (between / diagonal) @ between.T
-        factor = linalg.cholesky(schur, lower=True)
+        factor = np.linalg.cholesky(schur)
         case_part = c * self.of_c
         reader_part = r * self.of_r - between @ (case_part / diagonal[:, None])
-        half = linalg.solve_triangular(factor, reader_part, lower=True)
+        half = np.linalg.solve(factor, reader_part)
         gram = self.gram - case_part.T @ (case_part / diagonal[:, None]) - half.T @ half
         logdet = float(np.log(diagonal).sum() + 2.0 * np.log(np.diag(factor)).sum())
         return logdet, gram
@@ -145,8 +145,8 @@ class _Model:
     def deviance(self, theta: Floats) -> float:
         logdet, gram = self._reduced(theta)
         p = self.p
-        factor = linalg.cholesky(gram[:p, :p], lower=True)
-        half = linalg.solve_triangular(factor, gram[:p, p], lower=True)
+        factor = np.linalg.cholesky(gram[:p, :p])
+        half = np.linalg.solve(factor, gram[:p, p])
         rest = max(float(gram[p, p] - half @ half), 1e-300)
         m = self.n - p if self.restricted else self.n
         extra = 2.0 * float(np.log(np.diag(factor)).sum()) if self.restricted else 0.0
@@ -155,7 +155,7 @@ class _Model:
     def solve(self, theta: Floats) -> tuple[Floats, Floats, float]:
         _, gram = self._reduced(theta)
         p = self.p
-        inverse = linalg.inv(gram[:p, :p])
+        inverse = np.linalg.inv(gram[:p, :p])
         beta = inverse @ gram[:p, p]
         rest = max(float(gram[p, p] - gram[:p, p] @ beta), 0.0)
         error = rest / (self.n - p if self.restricted else self.n)
