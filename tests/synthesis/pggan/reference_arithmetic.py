@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from scipy import signal
 
+SQRT2 = np.sqrt(2)
+
 
 def norm(x):
     return x / torch.sqrt((x**2).mean(dim=1, keepdim=True) + 1e-8)
@@ -157,7 +159,7 @@ def tf_generator(v, z, levels, fraction=0.0):
     x = x.reshape(len(z), -1, 4, 4)
     x = np_norm(np_lrelu(bias("4x4/Dense", x)))
 
-    def conv(name, x, gain=np.sqrt(2)):
+    def conv(name, x, gain=SQRT2):
         w = v[f"{name}/weight"]
         return bias(name, tf_conv(x, w * (gain / np.sqrt(np.prod(w.shape[:-1])))))
 
@@ -177,7 +179,7 @@ def tf_generator(v, z, levels, fraction=0.0):
 
 
 def tf_discriminator(v, x, levels, group=4):
-    def layer(name, x, gain=np.sqrt(2), down=False):
+    def layer(name, x, gain=SQRT2, down=False):
         w = v[f"{name}/weight"]
         w = w * (gain / np.sqrt(np.prod(w.shape[:-1])))
         if w.ndim == 2:

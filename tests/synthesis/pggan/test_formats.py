@@ -111,7 +111,7 @@ def test_zoo_checkpoint_saved_while_fading_keeps_its_mixture(tmp_path, z):
     close(load_generator(path)(z), reference.zoo_generator(states["avgG"], z, 3, alpha=0.25))
 
 
-# -- Karras, TensorFlow and Theano ------------------------------------------------------------------
+# -- Karras, TensorFlow and Theano ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("protocol", [2, 4])

@@ -52,7 +52,7 @@ def test_resolution_that_cannot_grow_from_4_is_refused(resolution):
 
 
 @pytest.mark.parametrize(
-    "settings",
+    "wrong",
     [
         {"channels": (8, 8)},
         {"channels": (8, 8, 0)},
@@ -62,9 +62,9 @@ def test_resolution_that_cannot_grow_from_4_is_refused(resolution):
         {"output_activation": "sigmoid"},
     ],
 )
-def test_settings_no_network_can_have_are_refused(settings):
+def test_settings_no_network_can_have_are_refused(wrong):
     with pytest.raises(ConfigError):
-        NetworkConfig(resolution=16, **settings)
+        NetworkConfig(resolution=16, **wrong)
 
 
 def test_settings_survive_json():
