@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, default_storage, storages
@@ -24,7 +24,7 @@ def checkpoint_key(digest: str) -> str:
     return f"generators/{digest}.safetensors"
 
 
-def put(key: str, source: Path | bytes | IO[bytes]) -> None:
+def put(key: str, source: Path | bytes | File[Any]) -> None:
     """Store under exactly ``key``, in place of what may lie there."""
     if default_storage.exists(key):
         default_storage.delete(key)
@@ -34,7 +34,7 @@ def put(key: str, source: Path | bytes | IO[bytes]) -> None:
         with source.open("rb") as file:
             default_storage.save(key, File(file))
     else:
-        default_storage.save(key, File(source))
+        default_storage.save(key, source)
 
 
 @contextmanager

@@ -7,7 +7,9 @@ import uuid
 from typing import Any
 
 from django import forms
+from django.conf import settings
 
+from readerstudy.imaging.models import Batch, Scan
 from readerstudy.jobs.models import Worker
 from synthesis import generation, quota
 from synthesis.models import Generator
@@ -40,11 +42,29 @@ class DeviceField(forms.ChoiceField):
         return super().clean(value) or "cpu"
 
 
-class SampleForm(forms.Form):
-    """Ask a generator for scans."""
+class HouseForm(forms.Form):
+    """The house's look, help tied to its field, and a token by which a form sent twice is one."""
 
     # Drawn when the form is shown, so that a form sent twice is one job.
     token = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
+
+    def dress(self) -> None:
+        """After all fields are there."""
+        for name, field in self.fields.items():
+            widget = field.widget
+            kind = "form-control"
+            if isinstance(widget, forms.CheckboxInput):
+                kind = "form-check-input"
+            elif isinstance(widget, forms.Select):
+                kind = "form-select"
+            widget.attrs.setdefault("class", kind)
+            if field.help_text:
+                widget.attrs["aria-describedby"] = f"id_{name}_help"
+
+
+class SampleForm(HouseForm):
+    """Ask a generator for scans."""
+
     count = forms.IntegerField(
         label="How many",
         initial=50,
@@ -84,11 +104,7 @@ class SampleForm(forms.Form):
         self.generator = generator
         self.fields["device"] = DeviceField(help_text="Devices that a running worker serves.")
         self.fields["seed"].initial = secrets.randbits(31)
-        for name, field in self.fields.items():
-            select = isinstance(field.widget, forms.Select)
-            field.widget.attrs.setdefault("class", "form-select" if select else "form-control")
-            if field.help_text:
-                field.widget.attrs["aria-describedby"] = f"id_{name}_help"
+        self.dress()
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -104,3 +120,109 @@ class SampleForm(forms.Form):
         """The job's parameters."""
         names = ("count", "seed", "truncation", "start", "bits", "device")
         return {name: self.cleaned_data[name] for name in names}
+
+
+class UploadForm(HouseForm):
+    """Bring a checkpoint."""
+
+    file = forms.FileField(
+        label="Checkpoint",
+        help_text="Our own .safetensors, pytorch_GAN_zoo .pt, CXR_PGGAN .pth or Karras .pkl. "
+        "It is recognised by what is in it; no code in it is run.",
+    )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.dress()
+
+    def clean_file(self) -> Any:
+        file = self.cleaned_data["file"]
+        most = settings.CHECKPOINT_UPLOAD_LIMIT_MIB * quota.MEBIBYTE
+        if file.size > most:
+            raise forms.ValidationError(
+                f"{file.size / quota.MEBIBYTE:,.0f} MiB: at most "
+                f"{settings.CHECKPOINT_UPLOAD_LIMIT_MIB:,} MiB are taken on the web. Larger ones: "
+                "manage.py generator FILE."
+            )
+        return file
+
+
+class AcceptForm(HouseForm):
+    """Give an inspected checkpoint its name."""
+
+    name = forms.CharField(max_length=100, help_text="As it will stand in studies and reports.")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.dress()
+
+
+class LatentForm(HouseForm):
+    """What every look into the latent space asks."""
+
+    seed = forms.IntegerField(min_value=0, max_value=generation.LARGEST_SEED, initial=0)
+    truncation = forms.FloatField(
+        initial=1.0,
+        min_value=0.05,
+        max_value=1.0,
+        widget=forms.NumberInput(attrs={"step": "0.05"}),
+        help_text="1 samples what was learnt.",
+    )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["device"] = DeviceField(help_text="Devices that a running worker serves.")
+        self.dress()
+
+    def parameters(self) -> dict[str, Any]:
+        """The job's parameters."""
+        values = {name: value for name, value in self.cleaned_data.items() if name != "token"}
+        return {
+            **values,
+            "truncation": None if values["truncation"] == 1.0 else values["truncation"],
+        }
+
+
+class WalkForm(LatentForm):
+    """A walk through the latent space."""
+
+    waypoints = forms.IntegerField(
+        initial=5, min_value=2, max_value=12, help_text="Samples that the walk passes through."
+    )
+    frames = forms.IntegerField(label="Frames between two", initial=16, min_value=2, max_value=60)
+    start = forms.IntegerField(
+        label="First latent index", initial=0, min_value=0, max_value=generation.LARGEST_SEED - 12
+    )
+    method = forms.ChoiceField(
+        choices=[("spherical", "spherical"), ("linear", "linear")],
+        help_text="Spherical keeps every step as likely as the ends.",
+    )
+    closed = forms.BooleanField(label="Back to the beginning", required=False, initial=True)
+
+
+class NeighboursForm(LatentForm):
+    """The nearest training scans of fresh samples."""
+
+    count = forms.IntegerField(
+        label="Samples", initial=24, min_value=4, max_value=500, help_text="Fresh ones."
+    )
+    batch = forms.ChoiceField(
+        required=False,
+        label="Compare with",
+        help_text="Where the generator was trained here, its own training scans are taken.",
+    )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["batch"].choices = batch_choices()  # type: ignore[attr-defined]
+
+    def parameters(self) -> dict[str, Any]:
+        values = super().parameters()
+        return {**values, "data": {"batch": values.pop("batch")}}
+
+
+def batch_choices() -> list[tuple[str, str]]:
+    """All acquired scans, or one import's."""
+    imports = Batch.objects.filter(scans__origin=Scan.Origin.ACQUIRED).distinct()[:200]
+    named = [(str(b.public_id), f"{b.source[-60:]}, {b.created_at:%d %b %Y}") for b in imports]
+    return [("", "all acquired scans"), *named]

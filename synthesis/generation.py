@@ -84,7 +84,7 @@ def _sample(
 
     from synthesis.pggan.sampling import Sampler, sample
 
-    sampler = Sampler(_network(generator, wish.device))
+    sampler = Sampler(load_network(generator, wish.device))
     size = 4 if wish.device == "cuda" and generator.resolution >= 512 else 16
     for first, count in runs(missing):
         for index, image in sample(
@@ -111,7 +111,7 @@ def _sample(
             yield Made(index, scan, created)
 
 
-def _network(generator: Generator, device: str) -> Any:
+def load_network(generator: Generator, device: str) -> Any:
     """The generator's network on the device; torch is loaded here and not before."""
     import torch
 

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from readerstudy.imaging.models import Batch
 from readerstudy.jobs.queue import Running, kind
-from synthesis import archive, generation, quota
+from synthesis import archive, generation, neighbours, quota, training, uploads, walks
 from synthesis.models import Generator
 
 
@@ -61,6 +61,30 @@ def sample(job: Running) -> dict[str, Any]:
             },
         ],
     }
+
+
+@kind("synthesis.inspect")
+def inspect(job: Running) -> dict[str, Any]:
+    """Look at an uploaded checkpoint."""
+    return uploads.inspect(job)
+
+
+@kind("synthesis.train")
+def train(job: Running) -> dict[str, Any]:
+    """Train, or go on with, a generator."""
+    return training.run(job)
+
+
+@kind("synthesis.walk")
+def walk(job: Running) -> dict[str, Any]:
+    """Render a walk through the latent space."""
+    return walks.walk(job, find_generator(job.parameters["generator"]))
+
+
+@kind("synthesis.neighbours")
+def nearest(job: Running) -> dict[str, Any]:
+    """Find the training scans nearest to fresh samples."""
+    return neighbours.search(job, find_generator(job.parameters["generator"]))
 
 
 def find_generator(public_id: str) -> Generator:

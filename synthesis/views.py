@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 from uuid import UUID
 
@@ -15,8 +16,9 @@ from readerstudy.imaging.access import researchers_only
 from readerstudy.imaging.models import Scan
 from readerstudy.jobs import queue
 from readerstudy.jobs.models import Job
+from synthesis import dicom
 from synthesis.forms import QUEUE_OF_DEVICE, SampleForm
-from synthesis.models import Generator
+from synthesis.models import Generator, Upload
 
 LATEST_SCANS = 18
 LATEST_JOBS = 5
@@ -30,7 +32,14 @@ def generators(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "synthesis/list.html",
-        {"generators": found, "scans": sum(g.scan_count for g in found)},
+        {
+            "generators": found,
+            "scans": sum(g.scan_count for g in found),
+            "waiting": Upload.objects.filter(
+                created_by_id=request.user.pk,
+                state__in=[Upload.State.INSPECTING, Upload.State.WAITING],
+            ),
+        },
     )
 
 
@@ -48,6 +57,7 @@ def generator(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "synthesis/generator.html",
         {
             "generator": found,
+            "here": "generator",
             "form": form,
             "card": card_lines(found),
             "scans": Scan.objects.filter(generator_digest=found.digest)[:LATEST_SCANS],
@@ -80,6 +90,19 @@ def sample(request: HttpRequest, public_id: UUID, number: int) -> HttpResponseBa
     """One of the pictures by which a generator is shown."""
     found = get_object_or_404(Generator, public_id=public_id)
     return stored_picture(found.sample_keys, number)
+
+
+@researchers_only
+@require_GET
+def scan_dicom(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """A generated scan as a DICOM file that says so."""
+    scan = get_object_or_404(Scan, public_id=public_id, origin=Scan.Origin.GENERATED)
+    file = io.BytesIO()
+    dicom.write(scan, file)
+    response = HttpResponse(file.getvalue(), content_type="application/dicom")
+    response["Content-Disposition"] = f'attachment; filename="{dicom.file_name(scan)}"'
+    trail.record("scan.exported", request=request, on=scan, format="DICOM")
+    return response
 
 
 def stored_picture(keys: list[str], number: int) -> FileResponse:

@@ -19,6 +19,9 @@ from synthesis.phantom import LARGEST
 from synthesis.phantom.dataset import Entry, write_manifest, write_set
 
 
+SMALLEST = 100  # the intake takes no smaller radiograph
+
+
 class Command(BaseCommand):
     help = (
         "Render chest phantoms as DICOM DX and import them as acquired scans. Phantom i is drawn "
@@ -35,8 +38,8 @@ class Command(BaseCommand):
         count, size, seed = options["count"], options["size"], options["seed"]
         if count < 1 or seed < 0:
             raise CommandError(f"--count {count} --seed {seed}: at least 1 and 0 are needed")
-        if not 32 <= size <= LARGEST:
-            raise CommandError(f"--size {size}: 32 to {LARGEST} pixels a side are rendered")
+        if not SMALLEST <= size <= LARGEST:
+            raise CommandError(f"--size {size}: {SMALLEST} to {LARGEST} pixels a side are rendered")
         missing = self._missing(count=count, size=size, seed=seed)
         already = count - len(missing)
         if not missing:
