@@ -77,6 +77,7 @@ def dorfman_berbaum_metz(
     truth: str | None = "truth",
     rating: str = "rating",
     positive: Hashable | None = None,
+    positive_rating: Hashable | None = None,
 ) -> DbmResult:
     """Readers and cases random, complete factorial data of two modalities or more.
 
@@ -85,7 +86,7 @@ def dorfman_berbaum_metz(
     """
     cube = cube_for(
         table, metric, threshold, reader=reader, case=case, modality=modality, truth=truth,
-        rating=rating, positive=positive,
+        rating=rating, positive=positive, positive_rating=positive_rating,
     )  # fmt: skip
     y = pseudovalues(cube, metric=metric)
     t, r, n = y.shape

@@ -51,6 +51,7 @@ def obuchowski_rockette(
     truth: str | None = "truth",
     rating: str = "rating",
     positive: Hashable | None = None,
+    positive_rating: Hashable | None = None,
     replicates: int = 1000,
     seed: int | None = 0,
 ) -> MrmcResult:
@@ -71,8 +72,9 @@ def obuchowski_rockette(
         For binary endpoints of a rating scale: 1 where rating >= threshold.
     modality
         A table without this column has one modality, tested against ``null``.
-    positive
-        Label of ``truth`` that counts as positive (see ``tidy.binary``).
+    positive, positive_rating
+        Labels of ``truth`` and of a binary ``rating`` that count as 1 (see ``tidy.binary``), for
+        instance ``positive_rating="real"`` for a realism rate.
 
     Designs are recognised by who read what: factorial, cases nested within readers or modalities,
     split-plot, partially paired (missing readings), readers nested within modalities. A design in
@@ -85,7 +87,7 @@ def obuchowski_rockette(
     """
     cube = cube_for(
         table, metric, threshold, reader=reader, case=case, modality=modality, truth=truth,
-        rating=rating, positive=positive,
+        rating=rating, positive=positive, positive_rating=positive_rating,
     )  # fmt: skip
     figures = figures_of_merit(
         cube, metric=metric, covariance=covariance, replicates=replicates, seed=seed
@@ -110,6 +112,7 @@ def cube_for(
     truth: str | None,
     rating: str,
     positive: Hashable | None,
+    positive_rating: Hashable | None = None,
 ) -> RatingCube:
     """The cube that a metric needs: ratings for the AUC, 0/1 responses for the others."""
     if metric not in METRICS:
@@ -118,7 +121,8 @@ def cube_for(
         table, reader=reader, case=case, modality=modality,
         truth=None if metric == "proportion" and (truth is None or truth not in table.columns)
         else truth,
-        rating=rating, positive=positive, binary_rating=metric != "auc" and threshold is None,
+        rating=rating, positive=positive,
+        binary_rating=metric != "auc" and threshold is None, positive_rating=positive_rating,
     )  # fmt: skip
     if threshold is None or metric == "auc":
         return cube

@@ -117,8 +117,12 @@ class Layout:
         )
         coefficients = bottom_u / all_bottom[-1]
         coefficients[-1] -= 1.0
+        unbiased = _ratio(top_u, bottom_u)
+        if bottom_u[-1] <= 1e-9 * np.abs(bottom_u).max():
+            # Nothing estimates the squared mean (a single case, say): no variance can be had.
+            unbiased[-1] = np.nan
         return Moments(
-            unbiased=_ratio(top_u, bottom_u),
+            unbiased=unbiased,
             biased=_ratio(
                 np.concatenate([same_top, all_top]), np.concatenate([same_bottom, all_bottom])
             ),

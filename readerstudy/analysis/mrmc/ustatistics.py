@@ -52,6 +52,7 @@ def u_statistics(
     truth: str | None = "truth",
     rating: str = "rating",
     positive: Hashable | None = None,
+    positive_rating: Hashable | None = None,
 ) -> MrmcResult:
     """Reader-averaged figures of merit with readers and cases random, whatever the design.
 
@@ -75,7 +76,7 @@ def u_statistics(
     """
     cube = cube_for(
         table, metric, threshold, reader=reader, case=case, modality=modality, truth=truth,
-        rating=rating, positive=positive,
+        rating=rating, positive=positive, positive_rating=positive_rating,
     )  # fmt: skip
     if null is None and metric == "auc":
         null = 0.5
@@ -186,6 +187,8 @@ def _finish(
     if convention == "imrmc" and math.isfinite(df):
         used = math.inf if df > 50 else math.floor(df)
     notes: tuple[str, ...] = ()
+    if math.isnan(variance):
+        notes = ("a single case (of a class): variance over cases cannot be estimated",)
     variance = 0.0 if abs(variance) <= ROUNDING else variance
     if variance < -ROUNDING and statistic == "U":
         notes = ("the unbiased estimate is negative in so small a sample; see statistic='V'",)
