@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from readerstudy.analysis import detection
+from readerstudy.analysis import detection, forced_choice
 from readerstudy.analysis.binormal import fit_counts
 
 REFERENCE = json.loads((Path(__file__).parent / "data" / "reference_one.json").read_text())
@@ -94,14 +94,14 @@ def test_swapping_the_labels_only_turns_signs(table):
 @settings(max_examples=40, deadline=None)
 @given(st.floats(-2.5, 3.5), st.integers(2, 12))
 def test_forced_choice_is_the_inverse_of_its_curve(d, m):
-    share = detection._afc_correct(d, m)
-    assert detection._afc_d_prime(share, m) == pytest.approx(d, abs=1e-6)
+    share = forced_choice.share_of_d_prime(d, m)
+    assert forced_choice.d_prime_of_share(share, m) == pytest.approx(d, abs=1e-6)
 
 
 def test_blocks_of_unequal_m_share_one_d_prime():
     # Both blocks at d' = 1 exactly: the common estimate must be 1, and the fit perfect.
     n = 10_000_000
-    shares = [detection._afc_correct(1.0, m) for m in (2, 4)]
+    shares = [forced_choice.share_of_d_prime(1.0, m) for m in (2, 4)]
     found = detection.m_afc([round(s * n) for s in shares], [n, n], [2, 4])
     assert found.estimate == pytest.approx(1.0, abs=1e-4)
     assert found.details["fit_p"] > 0.9

@@ -17,7 +17,7 @@ from readerstudy.analysis.commandline import (
 )
 from readerstudy.analysis.commandline.answer import Answer, Command
 from readerstudy.analysis.commandline.printing import as_json
-from readerstudy.analysis.commandline.reading import TableFault, in_lines
+from readerstudy.analysis.commandline.reading import in_lines
 
 COMMANDS: dict[str, Command] = {
     command.name: command
@@ -81,9 +81,10 @@ def main(arguments: Sequence[str]) -> int:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
     except (ValueError, ArithmeticError) as fault:
-        where = getattr(options, "file", None)
         told = in_lines(str(fault))
-        prefix = f"{where}: " if where and not isinstance(fault, TableFault) else ""
+        paths = [getattr(options, name, None) for name in ("file", "plan", "lesions_file")]
+        own = any(told.startswith(f"{path}: ") for path in (*paths, "standard input") if path)
+        prefix = f"{paths[0]}: " if paths[0] and not own else ""
         sys.stderr.write(f"error: {prefix}{told}\n")
         return 2
     except BrokenPipeError:

@@ -14,7 +14,7 @@ from readerstudy.analysis.commandline.answer import Answer, Command, add_file, a
 from readerstudy.analysis.commandline.printing import Row
 from readerstudy.analysis.commandline.rates import PROGRAM
 from readerstudy.analysis.commandline.reading import TableFault, need, read_table
-from readerstudy.analysis.tidy import name_rows, numeric
+from readerstudy.analysis.tidy import name_rows, numeric, refuse_duplicates
 
 BOX = ("left", "top", "right", "bottom")
 
@@ -131,7 +131,7 @@ def _with_margins(content: dict[str, Any], rows: list[Row]) -> dict[str, Any]:
 
 
 def _agreement_arguments(parser: argparse.ArgumentParser) -> None:
-    add_file(parser, ("reader", "case", "rating", "judgment", "repeat_of"))
+    add_file(parser, ("reader", "case", "modality", "rating", "judgment", "repeat_of"))
     add_level(parser)
     parser.add_argument("--weights", choices=tuple(agreement.WEIGHTINGS), default="unweighted")
     parser.add_argument("--metric", choices=tuple(agreement.METRICS), help="Krippendorff's metric")
@@ -148,48 +148,63 @@ def _agreement(options: argparse.Namespace) -> Answer:
     if options.column_rating and not options.column_judgment:
         role = "rating"
     need(table, ["reader", "case", role], options.file)
-    if options.intra:
-        pooled, per_reader = agreement.intra_reader(
-            table, judgment=role, weights=options.weights, level=options.level
-        )
-        rows: list[Row] = [("readers averaged: repeated alike", pooled)]
-        rows += [(f"{reader}: {k}", e) for reader, es in per_reader.items() for k, e in es.items()]
-        content: dict[str, Any] = {
-            "averaged": pooled.to_dict(),
-            "readers": {
-                str(reader): {k: e.to_dict() for k, e in es.items()}
-                for reader, es in per_reader.items()
-            },
-        }
-        return Answer(rows, content, "Agreement within readers")
     notes: list[str] = []
-    if "repeat_of" in table.columns:
+    if "repeat_of" in table.columns and not options.intra:
         repeats = table["repeat_of"].notna()
         if repeats.any():
             notes.append(f"{int(repeats.sum())} repeats left out; --intra compares them")
         table = table[~repeats]
-    if options.icc:
-        table["rating"] = numeric(table, "rating")
-        doubled = table.duplicated(["reader", "case"], keep=False)
-        if doubled.any():
-            raise TableFault(f"{name_rows(table.index[doubled])}: more than one reading for the "
-                             "same reader / case")  # fmt: skip
-        wide = table.pivot(index="case", columns="reader", values="rating")
-        found = agreement.icc(wide.to_numpy(dtype=float), level=options.level)
-    else:
-        found = agreement.agreement(
-            table,
-            rating=role,
-            categories=_categories(options, table[role]),
-            weights=options.weights,
-            metric=options.metric,
-            level=options.level,
-            bootstrap=options.bootstrap,
-            seed=options.seed,
-        )
-    rows = [(e.name, e) for e in found.values()]
-    content = {key: e.to_dict() for key, e in found.items()}
-    return Answer(rows, content, f"Agreement between readers on {role}", tuple(notes))
+    make = _within if options.intra else _correlations if options.icc else _between
+    title = f"Agreement {'within' if options.intra else 'between'} readers on {role}"
+    if "modality" not in table.columns or table["modality"].nunique() < 2:
+        rows, content = make(options, table, role)
+        return Answer(rows, content, title, tuple(notes))
+    rows, content = [], {}
+    for modality, group in table.groupby("modality", sort=True):
+        of_group, found = make(options, group.copy(), role)
+        rows += [(f"{modality}: {what}", e) for what, e in of_group]
+        content[str(modality)] = found
+    return Answer(rows, content, title, tuple(notes))
+
+
+def _within(
+    options: argparse.Namespace, table: pd.DataFrame, role: str
+) -> tuple[list[Row], dict[str, Any]]:
+    pooled, per_reader = agreement.intra_reader(
+        table, judgment=role, weights=options.weights, level=options.level
+    )
+    rows: list[Row] = [("readers averaged: repeated alike", pooled)]
+    rows += [(f"{reader}: {k}", e) for reader, es in per_reader.items() for k, e in es.items()]
+    readers = {
+        str(reader): {k: e.to_dict() for k, e in es.items()} for reader, es in per_reader.items()
+    }
+    return rows, {"averaged": pooled.to_dict(), "readers": readers}
+
+
+def _correlations(
+    options: argparse.Namespace, table: pd.DataFrame, role: str
+) -> tuple[list[Row], dict[str, Any]]:
+    table[role] = numeric(table, role)
+    refuse_duplicates(table, ["reader", "case"])
+    wide = table.pivot(index="case", columns="reader", values=role)
+    found = agreement.icc(wide.to_numpy(dtype=float), level=options.level)
+    return [(key, e) for key, e in found.items()], {key: e.to_dict() for key, e in found.items()}
+
+
+def _between(
+    options: argparse.Namespace, table: pd.DataFrame, role: str
+) -> tuple[list[Row], dict[str, Any]]:
+    found = agreement.agreement(
+        table,
+        rating=role,
+        categories=_categories(options, table[role]),
+        weights=options.weights,
+        metric=options.metric,
+        level=options.level,
+        bootstrap=options.bootstrap,
+        seed=options.seed,
+    )
+    return [(e.name, e) for e in found.values()], {key: e.to_dict() for key, e in found.items()}
 
 
 def _categories(options: argparse.Namespace, values: pd.Series) -> list[Hashable] | None:

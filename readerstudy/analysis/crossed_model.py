@@ -1,0 +1,302 @@
+"""The maximum of a crossed logistic model: which parameters the data can speak of, and where.
+
+The likelihood is :mod:`readerstudy.analysis.laplace`'s; here are the boundary, separation and
+divergence, each answered by dropping or penalising and each said in ``notes``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import linalg, optimize, special
+
+from readerstudy.analysis.laplace import CrossedLaplace
+from readerstudy.analysis.separation import separated_direction
+
+Floats = NDArray[np.float64]
+
+LARGEST_SIGMA = 25.0
+"""Standard deviations on the logit scale are not searched beyond this."""
+
+DIVERGING_SIGMA = 8.0
+"""An estimate this large means levels that always answer alike: no finite maximum to speak of."""
+
+SIGMA_SCALE = 5.0
+"""Scale of the half-normal penalty that is then put on the components, and said."""
+
+FAR_COEFFICIENT = 40.0
+"""Log odds beyond which a probability is 0 or 1 in double precision, near enough."""
+
+
+class CrossedModel:
+    """The data, the free parameters and the maximum of one model."""
+
+    def __init__(
+        self,
+        outcome: ArrayLike,
+        reader: ArrayLike | None,
+        case: ArrayLike | None,
+        design: ArrayLike | None,
+        names: Sequence[str] | None,
+        trials: ArrayLike | None,
+        offset: ArrayLike | None,
+        extra_factors: Mapping[str, ArrayLike] | None,
+    ) -> None:
+        y = np.asarray(outcome, dtype=float).ravel()
+        if len(y) == 0:
+            raise ValueError("no readings: the model needs at least one row")
+        m = np.ones_like(y) if trials is None else np.asarray(trials, dtype=float).ravel()
+        wrong = np.flatnonzero(~((y >= 0) & (y <= m) & (y == np.floor(y))))
+        if len(wrong):
+            raise ValueError(
+                f"outcome must be 0 or 1 (or successes up to trials); position "
+                f"{', '.join(map(str, wrong[:8]))}: {y[wrong[0]]!r}"
+            )
+        x = np.ones((len(y), 1)) if design is None else np.asarray(design, dtype=float)
+        if x.ndim == 1:
+            x = x[:, None]
+        if not np.isfinite(x).all():
+            bad = np.flatnonzero(~np.isfinite(x).all(axis=1))
+            raise ValueError(
+                f"design has missing values at position {', '.join(map(str, bad[:8]))}"
+            )
+        default = ["intercept", *(f"x{j}" for j in range(1, x.shape[1]))]
+        self.names = list(names) if names is not None else default
+        if len(self.names) != x.shape[1] or len(x) != len(y):
+            raise ValueError(
+                f"design is {x.shape}, outcome has {len(y)} rows, names {len(self.names)}"
+            )
+        if np.linalg.matrix_rank(x) < x.shape[1]:
+            raise ValueError(
+                f"the columns {', '.join(self.names)} are linearly dependent: drop one of them"
+            )
+        shift = np.zeros(len(y)) if offset is None else np.asarray(offset, dtype=float).ravel()
+        self.n = int(m.sum())
+        self.notes: list[str] = []
+        labelled: dict[str, ArrayLike | None] = {"reader": reader, "case": case}
+        labelled.update(extra_factors or {})
+        codes = {name: _codes(v, name, len(y)) for name, v in labelled.items() if v is not None}
+        self.levels = {name: int(c.max()) + 1 for name, c in codes.items()}
+        y, m, x, shift, codes = _aggregate(y, m, x, shift, codes)
+        self.factors = self._usable(codes)
+        arrays = [codes[name] for name in self.factors] or [np.zeros(len(y), dtype=np.int64)]
+        self.model = CrossedLaplace(y, m, x, arrays, shift)
+        self.active = list(self.factors)  # factors with a variance component to estimate
+        self.penalty = np.zeros(x.shape[1])
+        self.direction = separated_direction(y, m, x)
+        if self.direction is not None:
+            touched = [n for n, d in zip(self.names, self.direction, strict=True) if d]
+            self.penalty = (self.direction != 0).astype(float)
+            self.notes.append(
+                f"separation: the outcome is constant along {', '.join(touched)}; the estimate has "
+                "a log-F(1,1) penalty, the interval is open and comes from the unpenalised profile"
+            )
+        self.p = x.shape[1]
+        self.theta = np.zeros(self.p)
+        self.value = -math.inf
+        self.converged = True
+        self.covariance = np.zeros((0, 0))
+        self.curvature = np.zeros((0, 0))
+        self._peak: float | None = None
+        self.sigma_penalised = False
+
+    def _usable(self, codes: dict[str, NDArray[np.int64]]) -> list[str]:
+        """Factors whose variance the data can speak of."""
+        usable = []
+        for name in codes:
+            if self.levels[name] < 2:
+                self.notes.append(f"one {name} only: its variance cannot be estimated, dropped")
+            elif self.levels[name] >= self.n:
+                self.notes.append(
+                    f"one reading for every {name}: its variance is not identified, dropped"
+                )
+            else:
+                usable.append(name)
+        return usable
+
+    # -- the criterion -------------------------------------------------------------------------
+
+    def _sigma(self, active_sigma: Floats) -> Floats:
+        sigma = np.zeros(max(1, len(self.factors)))
+        for name, value in zip(self.active, active_sigma, strict=True):
+            sigma[self.factors.index(name)] = value
+        return sigma
+
+    def criterion(self, theta: Floats, *, penalised: bool = True) -> tuple[float, Floats]:
+        """Minus the (penalised) log-likelihood and its gradient at (beta, active sigma)."""
+        beta = theta[: self.p]
+        value, gradient = self.model.evaluate(beta, self._sigma(theta[self.p :]))
+        slots = [self.p + self.factors.index(name) for name in self.active]
+        gradient = np.concatenate([gradient[: self.p], gradient[slots]])
+        if self.sigma_penalised:
+            sigma = theta[self.p :]
+            value -= 0.5 * float(sigma @ sigma) / SIGMA_SCALE**2
+            gradient[self.p :] -= sigma / SIGMA_SCALE**2
+        if penalised and self.penalty.any():
+            value += float(self.penalty @ (0.5 * beta - np.logaddexp(0, beta)))
+            gradient[: self.p] += self.penalty * (0.5 - special.expit(beta))
+        return -value, -gradient
+
+    def _search(
+        self, start: Floats, free: NDArray[np.bool_], *, penalised: bool = True
+    ) -> tuple[Floats, float, bool]:
+        """Maximise over the free parameters from ``start``; (theta, log-likelihood, converged)."""
+        theta = start.copy()
+        if not free.any():
+            return theta, -self.criterion(theta, penalised=penalised)[0], True
+
+        # Quasi-Newton in coordinates in which the curvature is about one: a handful of steps.
+        slots = np.flatnonzero(free)
+        scaling = self._scaling(slots)
+        origin = theta[free]
+        far = np.where(slots < self.p, FAR_COEFFICIENT, LARGEST_SIGMA)
+
+        def objective(steps: Floats) -> tuple[float, Floats]:
+            values = origin + scaling @ steps
+            # A wall far out, so that a likelihood without a maximum is left in good order.
+            held = np.clip(values, -far, far)
+            theta[free] = held
+            value, gradient = self.criterion(theta, penalised=penalised)
+            excess = values - held
+            return value + float(excess @ excess), scaling.T @ (gradient[free] + 2 * excess)
+
+        answer = optimize.minimize(
+            objective,
+            np.zeros(len(slots)),
+            jac=True,
+            method="BFGS",
+            options={"gtol": 1e-5, "maxiter": 200},
+        )
+        theta[free] = np.clip(origin + scaling @ answer.x, -far, far)
+        return theta, -float(answer.fun), float(np.abs(answer.jac).max()) < 1e-2
+
+    def _scaling(self, slots: NDArray[np.int64]) -> Floats:
+        """Lower triangle L with L L' about the inverse curvature of the chosen parameters."""
+        inverse = linalg.inv(self.curvature[np.ix_(slots, slots)])
+        return np.asarray(linalg.cholesky((inverse + inverse.T) / 2, lower=True))
+
+    def _guess_curvature(self) -> Floats:
+        """A positive definite stand-in for the Hessian until there is a maximum to take it at."""
+        sigma = self.theta[self.p :]
+        inner = self.model.fixed_information(self.theta[: self.p], self._sigma(sigma))
+        inner = (inner + inner.T) / 2 + np.diag(0.25 * self.penalty + 1e-6)
+        spread = [1.0 + 0.5 * self.levels[name] for name in self.active]
+        return np.asarray(linalg.block_diag(inner, np.diag(spread)) if spread else inner)
+
+    # -- the maximum ---------------------------------------------------------------------------
+
+    def maximise(self) -> None:
+        start = np.concatenate([self._plain_logistic(), np.full(len(self.active), 0.7)])
+        self.theta = start
+        self.curvature = self._guess_curvature()
+        theta, value, converged = self._search(start, np.ones(len(start), dtype=bool))
+        theta[self.p :] = np.abs(theta[self.p :])
+        # Small components: is the maximum on the boundary? Compare with the component left out.
+        for name in sorted(self.active, key=lambda a: theta[self.p + self.active.index(a)]):
+            k = self.p + self.active.index(name)
+            if theta[k] > 0.15:
+                continue
+            free = np.arange(len(theta)) != k
+            without = theta.copy()
+            without[k] = 0.0
+            without, value_without, _ = self._search(without, free)
+            if value_without >= value - 1e-6:
+                self.active.remove(name)
+                theta, value = without[free], value_without
+                self.curvature = self.curvature[np.ix_(free, free)]
+                self.notes.append(
+                    f"the {name} variance component is estimated at its boundary, zero, and dropped"
+                )
+        if not self.sigma_penalised and (theta[self.p :] > DIVERGING_SIGMA).any():
+            names = [n for n, v in zip(self.active, theta[self.p :], strict=True) if v > 5]
+            self.sigma_penalised = True
+            self.notes.append(
+                f"the {' and '.join(names)} variance has no finite estimate (levels answer alike): "
+                f"the components got a half-normal({SIGMA_SCALE:g}) penalty, here and in every "
+                "test and interval of this fit"
+            )
+            self.maximise()
+            return
+        self.theta, self.value, self.converged = theta, value, converged
+        if not converged:
+            self.notes.append("the search did not converge: do not trust these numbers")
+        self.covariance = self._inverse_information()
+
+    def _plain_logistic(self) -> Floats:
+        """Coefficients of the model without random effects, by a few Newton steps (penalised)."""
+        beta = np.zeros(self.p)
+        m = self.model
+        for _ in range(25):
+            mu = special.expit(m.x @ beta + m.offset)
+            w = m.m * mu * (1 - mu)
+            prior = special.expit(beta)
+            gradient = m.x.T @ (m.y - m.m * mu) + self.penalty * (0.5 - prior)
+            hessian = m.x.T @ (w[:, None] * m.x) + np.diag(self.penalty * prior * (1 - prior))
+            step = np.linalg.solve(hessian + 1e-9 * np.eye(self.p), gradient)
+            beta = beta + np.clip(step, -3, 3)
+            if np.abs(step).max() < 1e-8:
+                break
+        return np.clip(beta, -30, 30)
+
+    def _inverse_information(self) -> Floats:
+        """Inverse of the negative Hessian in (beta, sigma), from differences of the gradient."""
+        size = len(self.theta)
+        hessian = np.empty((size, size))
+        for j in range(size):
+            step = 1e-4 * max(1.0, abs(self.theta[j]))
+            up, down = self.theta.copy(), self.theta.copy()
+            up[j] += step
+            down[j] -= step
+            rise = self.criterion(up)[1] - self.criterion(down)[1]
+            hessian[j] = rise / (2 * step)
+        hessian = (hessian + hessian.T) / 2
+        self.criterion(self.theta)
+        if np.linalg.eigvalsh(hessian).min() > 1e-6:
+            self.curvature = hessian
+        try:
+            return np.asarray(linalg.cho_solve(linalg.cho_factor(hessian), np.eye(size)))
+        except linalg.LinAlgError:
+            self.notes.append(
+                "the likelihood is flat in a variance component: standard errors hold it fixed"
+            )
+            inner = self.model.fixed_information(
+                self.theta[: self.p], self._sigma(self.theta[self.p :])
+            )
+            answer = np.zeros((size, size))
+            answer[: self.p, : self.p] = np.linalg.pinv(inner)
+            return answer
+
+
+def _codes(labels: ArrayLike, name: str, rows: int) -> NDArray[np.int64]:
+    series = pd.Series(np.asarray(labels).ravel())
+    if len(series) != rows:
+        raise ValueError(f"{name} has {len(series)} labels for {rows} outcomes")
+    missing = np.flatnonzero(series.isna())
+    if len(missing):
+        raise ValueError(f"{name} is missing at position {', '.join(map(str, missing[:8]))}")
+    return np.asarray(pd.factorize(series)[0], dtype=np.int64)
+
+
+def _aggregate(
+    y: Floats, m: Floats, x: Floats, shift: Floats, codes: dict[str, NDArray[np.int64]]
+) -> tuple[Floats, Floats, Floats, Floats, dict[str, NDArray[np.int64]]]:
+    """Rows alike in everything but the outcome become one; the likelihood is unchanged."""
+    key = np.column_stack([*codes.values(), x, shift]) if codes else np.column_stack([x, shift])
+    frame = pd.DataFrame(key)
+    group = np.asarray(frame.groupby(list(frame.columns), sort=False).ngroup())
+    size = int(group.max()) + 1
+    if size == len(y):
+        return y, m, x, shift, codes
+    first = np.full(size, len(y), dtype=np.int64)
+    np.minimum.at(first, group, np.arange(len(y)))
+    return (
+        np.bincount(group, weights=y).astype(float),
+        np.bincount(group, weights=m).astype(float),
+        x[first],
+        shift[first],
+        {name: c[first] for name, c in codes.items()},
+    )
