@@ -9,7 +9,6 @@ import type { Panel } from "./panel";
 import { Pace } from "./pace";
 import { Regions } from "./regions/regions";
 import { ViewBar } from "./viewbar";
-import type { Draft } from "./store";
 import type { Answer, Feedback, Item, ReviewEntry, SessionSpec } from "./types";
 import { Summary } from "./summary";
 import { imageActions } from "./actions";
@@ -110,14 +109,10 @@ export class ImageControls {
 
   // -- Timed showing --------------------------------------------------------------------------------
 
-  /** Waits for the reader before a timed showing; a case that was shown stays masked. */
-  async timed(item: Item, draft: Draft, show: () => Promise<void>): Promise<void> {
-    const { session, sheets, viewer, panel } = this.context;
+  /** Waits for the reader before a timed showing. */
+  async timed(item: Item, show: () => Promise<void>): Promise<void> {
+    const { session, sheets, viewer } = this.context;
     viewer.hide(session.mask);
-    if (draft.exposed) {
-      panel.setEnabled(true);
-      return;
-    }
     viewer.loader.load(item.frames[0]!).catch(() => undefined);
     await new Promise<void>((resolve) => {
       const start = (): void => {

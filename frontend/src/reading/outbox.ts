@@ -22,6 +22,7 @@ export class Outbox {
   private timer = 0;
   private writing: Promise<unknown> = Promise.resolve();
   status: Saving = "saved";
+  private reason = "";
 
   constructor(
     private api: Api,
@@ -60,7 +61,8 @@ export class Outbox {
       letter.body.based_on = earlier.body.based_on;
       this.letters[this.letters.indexOf(earlier)] = letter;
     } else this.letters.push(letter);
-    this.tell("saving");
+    // A network known to be down is not made to look better by one more answer.
+    this.tell(this.status === "saved" ? "saving" : this.status, this.reason);
     const write = this.writing.then(async () => {
       letter.seq = await this.store.keepLetter(plain(letter));
     });
@@ -104,7 +106,6 @@ export class Outbox {
       letter.attempted = true;
       await this.store.keepLetter(plain(letter));
     }
-    if (this.status !== "saving") this.tell(this.status === "saved" ? "saving" : this.status);
     const path = `/presentations/${letter.presentation}/${letter.kind}/${letter.clientId}`;
     try {
       const answer = await this.api.call<Recorded>("PUT", path, letter.body);
@@ -147,6 +148,7 @@ export class Outbox {
 
   private tell(status: Saving, reason = ""): void {
     this.status = status;
+    this.reason = reason;
     this.events.status(status, this.pending(), reason);
   }
 }

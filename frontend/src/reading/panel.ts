@@ -118,7 +118,7 @@ export class Panel {
     }
     if (form.comment) {
       this.comment = h("textarea", {
-        id: "comment", rows: 3, maxlength: 10000,
+        id: "comment", "aria-label": "Comment", rows: 3, maxlength: 10000,
         oninput: () => {
           this.answer.comment = this.comment!.value;
           this.changed("comment");
@@ -144,7 +144,7 @@ export class Panel {
     const inputs: HTMLInputElement[] = [];
     const labels = options.map(({ value, label, action }) => {
       const input = h("input", {
-        type: "radio", name, value,
+        type: "radio", name, value, "aria-label": label,
         onchange: () => this.pick(name, value),
       });
       inputs.push(input);

@@ -47,8 +47,11 @@ export class Room {
   private settled = new Set<string>();
   private draftTimer = 0;
   private reviewing = false;
+  private starved = false;
   private sinceBreak: number;
   private feedbackFor: string | null = null;
+  /** Counts what was put on the screen: whatever belongs to an earlier one is out of date. */
+  private visit = 0;
 
   constructor(
     private context: RoomContext,
@@ -157,7 +160,7 @@ export class Room {
   }
 
   private async next(): Promise<void> {
-    this.reviewing = false;
+    this.reviewing = this.starved = false;
     const [item] = this.waiting();
     if (item) await this.show(item);
     else if (this.outbox.pending().length) this.waitForList();
@@ -167,6 +170,7 @@ export class Room {
   /** Everything that was loaded has been read, and the server has not been reached since. */
   private waitForList(): void {
     this.item = null;
+    this.starved = true;
     this.clear();
     this.say("Waiting for the network. Your answers are kept in this browser; the next cases load when it is back.");
   }
@@ -222,13 +226,14 @@ export class Room {
   private async show(item: Item): Promise<void> {
     this.flushDraft();
     this.timing.suspend();
+    const visit = ++this.visit;
     this.item = item;
     this.onScreen = null;
     this.feedbackFor = null;
     this.panel.setEnabled(false);
     this.say("");
     const draft = await this.draftOf(item);
-    if (this.item !== item) return;
+    if (this.visit !== visit) return;
     this.draft = draft;
     this.panel.load(draft.answer);
     this.controls.load(item, draft.answer);
@@ -236,15 +241,27 @@ export class Room {
     this.timing.restore(draft.answer.judgment || draft.answer.choice, draft.changes);
     this.timing.exposureMs = draft.exposureMs;
     this.showProgress();
-    if (item.exposure_ms !== null) await this.controls.timed(item, draft, () => this.expose(item));
-    else await this.paint(item);
+    if (item.exposure_ms === null) await this.paint(item);
+    else if (draft.exposed) this.answerMasked(item);
+    else await this.controls.timed(item, () => this.expose(item));
+  }
+
+  /** A timed case that was shown before the page was left: it is answered, not shown again. */
+  private answerMasked(item: Item): void {
+    this.viewer.hide(this.session.mask);
+    this.onScreen = item.id;
+    this.timing.painted(performance.now());
+    this.panel.setEnabled(true);
+    this.say("");
+    announce(`Case ${item.number} was shown. Please answer.`);
   }
 
   private async paint(item: Item): Promise<boolean> {
-    const slow = setTimeout(() => this.item === item && this.say("Loading the case"), 400);
+    const { visit } = this;
+    const slow = setTimeout(() => this.visit === visit && this.say("Loading the case"), 400);
     try {
       const painted = await this.viewer.show(item.frames);
-      if (this.item !== item) return false;
+      if (this.visit !== visit) return false;
       this.onScreen = item.id;
       this.timing.painted(painted.at);
       performance.mark("case-painted", { detail: item.id });
@@ -257,7 +274,7 @@ export class Room {
       this.prefetch();
       return true;
     } catch (error) {
-      if (this.item === item) this.failed(item, error);
+      if (this.visit === visit) this.failed(item, error);
       return false;
     } finally {
       clearTimeout(slow);
@@ -273,8 +290,9 @@ export class Room {
   private async expose(item: Item): Promise<void> {
     if (!(await this.paint(item))) return;
     this.keepDraft({ exposed: true });
+    const { visit } = this;
     const reached = await this.controls.expose(item.exposure_ms!, this.session.mask);
-    if (this.item !== item) return;
+    if (this.visit !== visit) return;
     this.timing.exposureMs = reached.ms;
     this.timing.exposureFrames = reached.frames;
     this.keepDraft({ exposureMs: reached.ms });
@@ -313,6 +331,7 @@ export class Room {
   }
 
   private clear(): void {
+    this.visit++;
     this.onScreen = null;
     this.timing.suspend();
     this.panel.setEnabled(false);
@@ -434,7 +453,9 @@ export class Room {
     this.stageElement.focus({ preventScroll: true });
     if (this.reviewing) {
       await posted;
-      this.showReview();
+      // With everything done the page that offers to finish is the better list.
+      if (this.waiting().length) this.showReview();
+      else await this.next();
       return;
     }
     if (this.breakDue()) {
@@ -469,7 +490,8 @@ export class Room {
       const item = this.item;
       if (item) this.showFeedback(item, answer.feedback);
     }
-    if (letter.submitted && !this.item && !this.context.sheets.isOpen) void this.next();
+    // Only where the reader is waiting for cases; anything else is on its way already.
+    if (letter.submitted && this.starved && !this.context.sheets.isOpen) void this.next();
     if (letter.submitted && this.draft?.id !== letter.presentation) {
       void this.context.store.dropDraft(letter.presentation);
     }

@@ -16,6 +16,8 @@ export interface Draft {
   exposed: boolean;
   exposureMs: number | null;
   submitted: boolean;
+  /** When it was kept, to find the newest of two copies. */
+  stamp?: number;
 }
 
 export interface Letter {
@@ -64,12 +66,46 @@ export async function openStore(): Promise<Store> {
   }
 }
 
+const LAST = "reading-last-draft";
+
+/**
+ * A second copy of the draft in hand. IndexedDB writes when it finds the time, and a page that is
+ * torn down in the middle of a word has none; this one is written before the call returns.
+ */
+function noteLast(draft: Draft): void {
+  try {
+    localStorage.setItem(LAST, JSON.stringify(draft));
+  } catch {
+    // Full or forbidden: IndexedDB has it a moment later.
+  }
+}
+
+function lastNoted(id: string): Draft | undefined {
+  try {
+    const draft = JSON.parse(localStorage.getItem(LAST) ?? "null") as Draft | null;
+    return draft?.id === id ? draft : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 function lasting(database: IDBPDatabase<Schema>): Store {
   return {
     lasting: true,
-    draft: (id) => database.get("drafts", id),
-    keepDraft: async (draft) => void (await database.put("drafts", draft)),
-    dropDraft: (id) => database.delete("drafts", id),
+    draft: async (id) => {
+      const kept = await database.get("drafts", id);
+      const noted = lastNoted(id);
+      return (noted?.stamp ?? 0) > (kept?.stamp ?? 0) ? noted : kept;
+    },
+    keepDraft: async (draft) => {
+      draft.stamp = Date.now();
+      noteLast(draft);
+      await database.put("drafts", draft);
+    },
+    dropDraft: async (id) => {
+      if (lastNoted(id)) localStorage.removeItem(LAST);
+      await database.delete("drafts", id);
+    },
     letters: () => database.getAll("outbox"),
     keepLetter: (letter) => database.put("outbox", letter),
     dropLetter: (seq) => database.delete("outbox", seq),

@@ -56,7 +56,7 @@ export class TermPicker {
     const { name, title } = config;
     const listId = `${name}-options`;
     this.input = h("input", {
-      type: "text", id: `${name}-input`, role: "combobox", autocomplete: "off", spellcheck: "false",
+      type: "text", id: `${name}-input`, role: "combobox", "aria-label": title, autocomplete: "off", spellcheck: "false",
       placeholder: "Type to find", "aria-autocomplete": "list", "aria-expanded": "false",
       "aria-controls": listId,
       oninput: () => this.filter(),
@@ -133,6 +133,8 @@ export class TermPicker {
           onpointerdown: (event: PointerEvent) => {
             event.preventDefault();
             this.take(term);
+            // The list would cover what is asked next.
+            this.leave();
           },
         }, readable(term), chosen && h("span", { class: "tick" }, " chosen"));
       }),

@@ -331,7 +331,7 @@ export class Viewer implements ImageViewer {
       const image = sizeOf(this.frames[index]!);
       const tile = this.places[index]!;
       const before = this.viewOf(index);
-      const least = fit(image, tile).scale / 2;
+      const least = Math.min(1, fit(image, tile).scale / 2);
       const scale = Math.min(MOST_SCALE, Math.max(least, zoom));
       const x = (at?.x ?? tile.width / devicePixelRatio / 2) * devicePixelRatio;
       const y = (at?.y ?? tile.height / devicePixelRatio / 2) * devicePixelRatio;

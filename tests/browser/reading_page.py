@@ -1,0 +1,68 @@
+"""A reader in a real browser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playwright.sync_api import BrowserContext, Page
+
+from readerstudy.studies.models import Study
+from tests.reading.rooms import ReadingRoom
+
+
+def sign_in(context: BrowserContext, live_server: Any, room: ReadingRoom, reader: int = 0) -> None:
+    """Gives the browser the reader's session, without the detour over the sign-in page."""
+    from django.test import Client
+
+    client = Client()
+    client.force_login(room.users[reader])
+    cookie = client.cookies["sessionid"]
+    context.add_cookies([{"name": "sessionid", "value": cookie.value, "url": live_server.url}])
+
+
+class Reading:
+    """The room's page."""
+
+    def __init__(self, page: Page, live_server: Any, study: Study, query: str = "") -> None:
+        self.page = page
+        self.url = f"{live_server.url}/read/{study.public_id}/{query}"
+        self.errors: list[str] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def open(self) -> Reading:
+        self.page.goto(self.url)
+        return self
+
+    def shown(self, number: int | None = None) -> Reading:
+        """Waits until a case (this one) is on the screen and may be answered."""
+        self.page.wait_for_selector(".form:not(:disabled)")
+        if number is not None:
+            self.page.wait_for_function(
+                "n => document.querySelector('.place').textContent.includes(n + ' of')"
+                " && readingRoom.viewer.shown().length > 0",
+                arg=number,
+            )
+        return self
+
+    def press(self, *keys: str) -> Reading:
+        for key in keys:
+            self.page.keyboard.press(key)
+        return self
+
+    def saved(self) -> Reading:
+        self.page.wait_for_selector(".saving.saved")
+        return self
+
+    @property
+    def place(self) -> str:
+        return self.page.locator(".place").inner_text()
+
+    @property
+    def status(self) -> str:
+        return self.page.locator(".saving .words").inner_text()
+
+    def answer_all(self, first: int, last: int, *keys: str) -> Reading:
+        """Reads cases ``first`` to ``last`` by keyboard."""
+        for number in range(first, last + 1):
+            self.shown(number).press(*(keys or ("r", "3", "d")), "Enter")
+        return self
