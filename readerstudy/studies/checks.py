@@ -1,4 +1,4 @@
-"""Everything that is looked at before a study is locked. Each check can fail, and says what to do."""
+"""Everything that is looked at before a study is locked. Each check says what to do."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The digest that a locked study is known by.
 
-SHA-256 over the canonical JSON (sorted keys, no spaces, UTF-8) of everything that was frozen: title,
-question, protocol, seed, cases with their truth and pixels, frames, and every drawn list. Whoever
-holds the database and the storage can compute it again and compare.
+SHA-256 over the canonical JSON (sorted keys, no spaces, UTF-8) of everything that was frozen:
+title, question, protocol, seed, cases with their truth and pixels, frames, and every drawn list.
+Whoever holds the database and the storage can compute it again and compare.
 """
 
 from __future__ import annotations

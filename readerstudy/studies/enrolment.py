@@ -189,10 +189,10 @@ def _copy_list(source: Reader, target: Reader) -> None:
             for p in shown
             if p.repeat_of_id is None
         )
-    at = dict(
-        ((p.session.number, p.position), p)
+    at = {
+        (p.session.number, p.position): p
         for p in Presentation.objects.filter(session__reader=target).select_related("session")
-    )
+    }
     sessions = {session.number: session for session in target.sessions.all()}
     repeats = Presentation.objects.filter(
         session__reader=source, repeat_of__isnull=False

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
-from readerstudy.studies import setup
+from readerstudy.studies import planning, setup
 from readerstudy.studies.models import Membership, Study
 
 
@@ -121,3 +121,82 @@ class NameForm(Bootstrapped):
         if self.cleaned_data["title"].strip() != self.study.title:
             raise forms.ValidationError("This is not the study's title.")
         return self.study.title
+
+
+class PlannerForm(Bootstrapped):
+    """The planner's assumptions."""
+
+    kind = forms.ChoiceField(label="What is to be shown", choices=list(planning.KINDS.items()))
+    rate = forms.FloatField(
+        label="True realism rate",
+        min_value=0.01,
+        max_value=0.99,
+        help_text="Share of generated scans judged real that you expect.",
+    )
+    auc = forms.FloatField(label="True AUC", min_value=0.501, max_value=0.99)
+    chance = forms.FloatField(label="Chance level", min_value=0.01, max_value=0.99)
+    margin = forms.FloatField(
+        label="Equivalence margin",
+        min_value=0.01,
+        max_value=0.49,
+        help_text="How far from chance still counts as indistinguishable.",
+    )
+    alpha = forms.FloatField(label="Alpha", min_value=0.0001, max_value=0.4)
+    wanted = forms.FloatField(label="Wanted power", min_value=0.1, max_value=0.99)
+    readers = forms.IntegerField(label="Readers", min_value=2, max_value=200)
+    cases = forms.IntegerField(
+        label="Cases",
+        min_value=10,
+        max_value=4000,
+        help_text="Generated scans for a realism rate; both origins together for an AUC.",
+    )
+    var_reader = forms.FloatField(
+        label="Variance between readers",
+        min_value=0,
+        max_value=10,
+        help_text="Logit scale. 0.25: readers' rates spread by about ± 0.12 around one half.",
+    )
+    var_case = forms.FloatField(
+        label="Variance between cases", min_value=0, max_value=10, help_text="Logit scale."
+    )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for field in self.fields.values():
+            if isinstance(field, forms.FloatField):
+                field.widget.attrs["step"] = "any"
+
+    def assumptions(self) -> planning.Assumptions:
+        return planning.Assumptions(**self.cleaned_data)
+
+
+class SimulationForm(Bootstrapped):
+    """The world in which whole studies of the chosen design are simulated."""
+
+    generated = forms.FloatField(
+        label="Realism rate of generated scans", min_value=0.01, max_value=0.99, initial=0.6
+    )
+    acquired = forms.FloatField(
+        label="Realism rate of acquired scans", min_value=0.01, max_value=0.99, initial=0.8
+    )
+    var_reader = forms.FloatField(
+        label="Variance between readers", min_value=0, max_value=10, initial=0.25
+    )
+    var_case = forms.FloatField(
+        label="Variance between cases", min_value=0, max_value=10, initial=0.25
+    )
+    missing = forms.FloatField(
+        label="Share of readings missing", min_value=0, max_value=0.9, initial=0.0
+    )
+    auc = forms.FloatField(
+        label="AUC, for that endpoint", min_value=0.501, max_value=0.99, initial=0.65
+    )
+    simulations = forms.IntegerField(
+        label="Simulated studies", min_value=20, max_value=5000, initial=200
+    )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for field in self.fields.values():
+            if isinstance(field, forms.FloatField):
+                field.widget.attrs["step"] = "any"

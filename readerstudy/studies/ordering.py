@@ -5,6 +5,7 @@ Pure functions of a :class:`~readerstudy.studies.seeds.Draw`; they know no datab
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
@@ -184,7 +185,7 @@ def transitions(sequence: Sequence[str], starts: frozenset[int] = frozenset()) -
     """How often each origin follows each, not counting across the start of a sitting."""
     return Counter(
         (before, after)
-        for place, (before, after) in enumerate(zip(sequence, sequence[1:], strict=False), 1)
+        for place, (before, after) in enumerate(itertools.pairwise(sequence), 1)
         if place not in starts
     )
 

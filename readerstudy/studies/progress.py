@@ -6,6 +6,7 @@ times are asked for here, through the relation's name.
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -115,7 +116,7 @@ def _pace(one: ReaderProgress, session_starts: list[datetime], study: Study, now
     times = sorted(one.times)
     gaps = [
         (later - earlier).total_seconds()
-        for earlier, later in zip(times, times[1:], strict=False)
+        for earlier, later in itertools.pairwise(times)
         if later - earlier < _PAUSE
     ]
     if gaps:

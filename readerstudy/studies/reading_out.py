@@ -1,4 +1,4 @@
-"""The protocol read out in words: chapters of labelled values, from the same schema as the forms."""
+"""The protocol read out in words: chapters of labelled values."""
 
 from __future__ import annotations
 
@@ -69,9 +69,11 @@ def describe(stratum: Stratum) -> str:
     parts = [f"{stratum.count} {stratum.origin} scans"]
     if stratum.labels:
         parts.append("with " + " or ".join(stratum.labels))
-    for name in ("views", "sexes", "generators", "splits", "batches"):
-        if values := getattr(stratum, name):
-            parts.append(f"{name} {', '.join(value or 'unknown' for value in values)}")
+    parts += [
+        f"{name} {', '.join(value or 'unknown' for value in values)}"
+        for name in ("views", "sexes", "generators", "splits", "batches")
+        if (values := getattr(stratum, name))
+    ]
     if stratum.minimum_age is not None or stratum.maximum_age is not None:
         low = stratum.minimum_age if stratum.minimum_age is not None else 0
         high = stratum.maximum_age if stratum.maximum_age is not None else "any"

@@ -207,7 +207,8 @@ class Sheet:
 
     def result(self) -> Protocol | None:
         """The protocol with what was posted, or ``None`` with errors at their fields."""
-        if not all([part.is_valid() for _, part in self.parts]):
+        valid = [part.is_valid() for _, part in self.parts]  # all, so that all show their errors
+        if not all(valid):
             self.errors.append("Some settings need another look; they are marked below.")
             return None
         data = copy.deepcopy(self.protocol)

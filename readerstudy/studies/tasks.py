@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from scipy import stats
+
 from readerstudy.jobs.queue import Cancelled, LeaseLost, Running, kind
-from readerstudy.studies import locking
+from readerstudy.studies import locking, simulation
 from readerstudy.studies.models import Study
+from readerstudy.studies.protocol import Protocol
 
 
 @kind(locking.KIND)
@@ -34,3 +37,39 @@ def render_frames(job: Running) -> dict[str, Any]:
         raise
     study.refresh_from_db()
     return {"study": str(study.public_id), "digest": study.lock_digest}
+
+
+@kind(simulation.KIND)
+def simulate_power(job: Running) -> dict[str, Any]:
+    """Power of a study's design, in portions, so that progress shows and a stop is heard."""
+    given = job.parameters
+    protocol = Protocol.model_validate(given["protocol"])
+    truth = simulation.Truth(**given["truth"])
+    total, portion, reached, notes = int(given["simulations"]), 20, 0, set()
+    for done in range(0, total, portion):
+        job.progress(done, total, f"{done} of {total} studies simulated")
+        count = min(portion, total - done)
+        found = simulation.simulate(
+            protocol, given["readers"], truth, simulations=count, seed=given["seed"] + done
+        )
+        reached += round(found["power"] * count)
+        notes |= set(found["notes"])
+    interval = clopper_pearson(reached, total)
+    job.progress(total, total, "Done")
+    return {
+        "power": reached / total,
+        "lower": interval[0],
+        "upper": interval[1],
+        "simulations": total,
+        "readers": given["readers"],
+        "endpoint": protocol.plan.primary,
+        "notes": sorted(notes),
+    }
+
+
+def clopper_pearson(successes: int, total: int, level: float = 0.95) -> tuple[float, float]:
+    """Exact binomial interval (Clopper and Pearson 1934)."""
+    tail = (1 - level) / 2
+    low = stats.beta.ppf(tail, successes, total - successes + 1) if successes else 0.0
+    high = stats.beta.isf(tail, successes + 1, total - successes) if successes < total else 1.0
+    return float(low), float(high)

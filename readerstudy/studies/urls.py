@@ -1,12 +1,14 @@
 from django.urls import path
 
 from readerstudy.studies.views import (
+    amending,
     cases,
     files,
     joining,
     life,
     listing,
     people,
+    planner,
     protocol,
     running,
 )
@@ -15,6 +17,7 @@ app_name = "studies"
 urlpatterns = [
     path("", listing.study_list, name="list"),
     path("new/", listing.study_create, name="create"),
+    path("sample-size/", planner.planner, name="planner"),
     path("from-file/", files.create, name="import"),
     path("protocol.schema.json", files.schema, name="schema"),
     path("join/<str:token>/", joining.join, name="join"),
@@ -38,6 +41,10 @@ urlpatterns = [
         {"key": "task"},
         name="phase-summary",
     ),
+    path("<uuid:public_id>/sample-size/", planner.for_study, name="study-planner"),
+    path("<uuid:public_id>/sample-size/state/", planner.state_power, name="state-power"),
+    path("<uuid:public_id>/sample-size/simulate/", planner.simulate, name="simulate"),
+    path("<uuid:public_id>/sample-size/simulated/", planner.simulated, name="simulated"),
     path("<uuid:public_id>/cases/", cases.cases, name="cases"),
     path("<uuid:public_id>/cases/exclude/", cases.exclude, name="exclude"),
     path("<uuid:public_id>/cases/redraw/", cases.redraw, name="redraw"),
@@ -52,6 +59,9 @@ urlpatterns = [
     ),
     path("<uuid:public_id>/roles/", people.give_role, name="give-role"),
     path("<uuid:public_id>/roles/<int:pk>/end/", people.take_role, name="take-role"),
+    path("<uuid:public_id>/amend/", amending.amend, name="amend"),
+    path("<uuid:public_id>/preregistration.json", amending.preregister, name="preregister"),
+    path("<uuid:public_id>/remind/", running.remind, name="remind"),
     path("<uuid:public_id>/progress/", running.progress, name="progress"),
     path("<uuid:public_id>/audit/", running.audit, name="audit"),
     path("<uuid:public_id>/audit.csv", running.audit_csv, name="audit-csv"),

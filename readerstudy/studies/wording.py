@@ -1,4 +1,4 @@
-"""The protocol in people's words: labels, help and choices for every setting of the set-up pages."""
+"""The protocol in people's words: labels, help and choices for every setting."""
 
 from __future__ import annotations
 

@@ -6,9 +6,15 @@ import pytest
 from django.db import connection
 
 from readerstudy.jobs import queue
-from readerstudy.studies import digest, enrolment, lifecycle, locking, triggers
+from readerstudy.studies import (
+    digest,
+    enrolment,
+    lifecycle,
+    locking,
+    tasks,  # noqa: F401  registers the kind of job
+    triggers,
+)
 from readerstudy.studies.errors import CannotLock, StudyError
-from readerstudy.studies import tasks  # noqa: F401  (registers the kind of job)
 from readerstudy.studies.models import Presentation, Study
 from tests import factories
 

@@ -7,13 +7,18 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST
 
 from readerstudy.audit.models import Entry
 from readerstudy.studies import progress as progress_of
+from readerstudy.studies import reminders
+from readerstudy.studies.errors import StudyError
 from readerstudy.studies.models import Study
 from readerstudy.studies.permissions import may, study_view
 
@@ -45,6 +50,32 @@ def progress(request: HttpRequest, study: Study) -> HttpResponse:
             "may_remind": may(request.user, "remind", study) and study.status == Study.Status.OPEN,
         },
     )
+
+
+@require_POST
+@study_view("remind")
+def remind(request: HttpRequest, study: Study) -> HttpResponse:
+    """Mail the readers who have not finished; all of them, or the one that was named."""
+    codes = request.POST.getlist("reader")
+    try:
+        sent = reminders.remind(
+            study,
+            readers=codes or None,
+            link=request.build_absolute_uri(reverse("reading:room", args=[study.public_id])),
+            by=request.user,
+            request=request,
+        )
+    except StudyError as error:
+        messages.error(request, str(error))
+    else:
+        for failure in sent.failed:
+            messages.error(request, failure)
+        messages.success(
+            request,
+            f"{len(sent.reminded)} reader{'s' if len(sent.reminded) != 1 else ''} reminded"
+            + (f": {', '.join(sent.reminded)}." if sent.reminded else "."),
+        )
+    return redirect("studies:progress", study.public_id)
 
 
 def _entries(request: HttpRequest, study: Study) -> QuerySet[Entry]:
