@@ -1,12 +1,11 @@
-"""``python -m synthesis.pggan train | sample | inspect``"""
+"""``python -m synthesis.pggan train | sample | walk | nearest | bench | inspect | convert``"""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
-from synthesis.pggan import command_train
+from synthesis.pggan import command_sample, command_tools, command_train
 
 
 def parser() -> argparse.ArgumentParser:
@@ -14,9 +13,8 @@ def parser() -> argparse.ArgumentParser:
     main = argparse.ArgumentParser(prog="python -m synthesis.pggan", description=__doc__)
     commands = main.add_subparsers(dest="command", required=True)
     command_train.add(commands)
-    from synthesis.pggan import command_sample
-
     command_sample.add(commands)
+    command_tools.add(commands)
     return main
 
 
@@ -27,7 +25,7 @@ def run(arguments: list[str] | None = None) -> int:
         code: int = options.run(options)
         return code
     except (ValueError, RuntimeError, OSError) as error:
-        print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
+        sys.stderr.write(f"synthesis.pggan: {error}\n")
         return 1
 
 

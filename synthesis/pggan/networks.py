@@ -178,5 +178,5 @@ def _weight(fade: float | Tensor, like: Tensor) -> float | Tensor:
 
 
 def parameter_count(network: nn.Module) -> int:
-    """Trainable numbers in a network."""
-    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+    """Weights and biases in a network."""
+    return sum(p.numel() for p in network.parameters())

@@ -1,0 +1,181 @@
+"""Walks through latent space: how images change along a path, as GIF, MP4 or frames.
+
+Two points of a normal prior lie near a sphere. A straight line between them cuts through its
+inside, where the prior has hardly any mass; the great circle does not (White 2016, arXiv
+1609.04468). PGGAN normalises its latents, so a line ends up on the sphere as well, but at an uneven
+pace: slow at the ends, fast in the middle.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from PIL import Image
+
+from synthesis.pggan.config import ConfigError
+from synthesis.pggan.networks import Generator
+from synthesis.pggan.pictures import quantise, resize
+from synthesis.pggan.sampling import Sampler, check_truncation, latent, to_grey, to_unit
+
+WalkKind = Literal["spherical", "linear"]
+
+
+def between(a: np.ndarray, b: np.ndarray, t: float, kind: WalkKind = "spherical") -> np.ndarray:
+    """The point at ``t`` in [0, 1] on the way from ``a`` to ``b``, latents (size,).
+
+    ``spherical``: along the great circle, the length going evenly from one's to the other's.
+    """
+    if kind == "linear":
+        return ((1.0 - t) * a + t * b).astype(np.float32)
+    if kind != "spherical":
+        raise ConfigError(f"walk {kind!r}: spherical or linear expected")
+    lengths = float(np.linalg.norm(a)), float(np.linalg.norm(b))
+    unit_a, unit_b = a / lengths[0], b / lengths[1]
+    angle = float(np.arccos(np.clip(unit_a @ unit_b, -1.0, 1.0)))
+    if np.sin(angle) < 1e-6:  # the same or opposite directions: the circle is not defined
+        direction = (1.0 - t) * unit_a + t * unit_b
+        direction = direction / max(float(np.linalg.norm(direction)), 1e-12)
+    else:
+        direction = (np.sin((1.0 - t) * angle) * unit_a + np.sin(t * angle) * unit_b) / np.sin(
+            angle
+        )
+    return (direction * ((1.0 - t) * lengths[0] + t * lengths[1])).astype(np.float32)
+
+
+def path(
+    points: Sequence[np.ndarray], steps: int, *, kind: WalkKind = "spherical", closed: bool = False
+) -> np.ndarray:
+    """``steps`` latents a leg through ``points``, (legs * steps + 1, size); closed drops the last.
+
+    The points themselves are on the path.
+    """
+    if len(points) < 2 or steps < 1:
+        raise ConfigError(f"{len(points)} points, {steps} steps: at least 2 and 1 expected")
+    stops = [*points, points[0]] if closed else list(points)
+    legs = [
+        between(a, b, i / steps, kind)
+        for a, b in zip(stops, stops[1:], strict=False)
+        for i in range(steps)
+    ]
+    return np.stack(legs if closed else [*legs, stops[-1].astype(np.float32)])
+
+
+def walk(
+    generator: Generator | Sampler,
+    *,
+    seed: int,
+    indices: Sequence[int],
+    steps: int = 24,
+    kind: WalkKind = "spherical",
+    closed: bool = True,
+    truncation: float | None = None,
+) -> Iterator[np.ndarray]:
+    """Frames (H, W) in [0, 1] of a walk through images ``indices`` of ``seed``, one at a time."""
+    check_truncation(truncation)
+    sampler = generator if isinstance(generator, Sampler) else Sampler(generator)
+    size = sampler.config.latent_size
+    stops = [latent(seed, index, size) for index in indices]
+    for z in path(stops, steps, kind=kind, closed=closed):
+        raw = sampler(torch.from_numpy(z)[None].to(sampler.device), truncation)
+        yield to_grey(to_unit(raw, sampler.config.pixel_range))[0].cpu().numpy()
+
+
+def write_gif(
+    frames: Iterator[np.ndarray], file: str | Path, *, fps: float = 12.0, size: int | None = None
+) -> Path:
+    """An endlessly looping grey GIF. GIF times are whole hundredths of a second."""
+    file = Path(file)
+    shown = (quantise(f if size is None else resize(f, size)) for f in frames)
+    pictures = (Image.fromarray(f) for f in shown)
+    first = next(pictures, None)
+    if first is None:
+        raise ConfigError("a walk without a frame")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    first.save(
+        file,
+        format="GIF",
+        save_all=True,
+        append_images=pictures,
+        duration=max(round(100 / fps), 2) * 10,
+        loop=0,
+        disposal=1,
+        optimize=False,
+    )
+    return file
+
+
+def encoder() -> list[str] | None:
+    """An ``ffmpeg`` of the user's own and a codec it has, or None.
+
+    None is shipped: the usual builds are GPL. VP9 and AV1 are free of licence fees; the file is
+    MP4 all the same.
+    """
+    program = shutil.which("ffmpeg")
+    if program is None:
+        return None
+    listed = subprocess.run(
+        [program, "-hide_banner", "-encoders"], capture_output=True, text=True, check=False
+    ).stdout
+    for codec in ("libvpx-vp9", "libsvtav1", "libaom-av1", "libopenh264", "mpeg4"):
+        if codec in listed:
+            return [program, codec]
+    return None
+
+
+def write_mp4(
+    frames: Iterator[np.ndarray], file: str | Path, *, fps: float = 12.0, size: int | None = None
+) -> Path:
+    """An MP4, by the user's ``ffmpeg``, frame by frame through a pipe.
+
+    Raises:
+        ConfigError: when there is no ffmpeg, or it fails; a GIF can be had without.
+    """
+    found = encoder()
+    if found is None:
+        raise ConfigError("MP4 needs ffmpeg on the path, and there is none; ask for .gif instead")
+    file = Path(file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    first = next(frames, None)
+    if first is None:
+        raise ConfigError("a walk without a frame")
+    side = size or first.shape[0]
+    command = [found[0], "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "gray"]
+    command += ["-s", f"{side}x{side}", "-r", f"{fps:g}", "-i", "-", "-c:v", found[1]]
+    command += ["-pix_fmt", "yuv420p", "-f", "mp4", str(file)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None and process.stderr is not None
+        try:
+            for frame in (first, *frames):
+                process.stdin.write(quantise(resize(frame, side)).tobytes())
+            process.stdin.close()
+        except BrokenPipeError:
+            pass  # ffmpeg has ended; what it said follows
+        said = process.stderr.read().decode(errors="replace")
+    if process.returncode:
+        raise ConfigError(f"ffmpeg failed: {said.strip()[-300:]}")
+    return file
+
+
+def write_walk(
+    frames: Iterator[np.ndarray], file: str | Path, *, fps: float = 12.0, size: int | None = None
+) -> Path:
+    """GIF, MP4 or, for a name without suffix, a folder of PNG frames; by the file's name."""
+    file = Path(file)
+    if file.suffix.lower() == ".gif":
+        return write_gif(frames, file, fps=fps, size=size)
+    if file.suffix.lower() == ".mp4":
+        return write_mp4(frames, file, fps=fps, size=size)
+    if file.suffix:
+        raise ConfigError(f"{file.name}: .gif, .mp4 or a folder's name expected")
+    file.mkdir(parents=True, exist_ok=True)
+    for number, frame in enumerate(frames):
+        picture = Image.fromarray(quantise(frame if size is None else resize(frame, size)))
+        target = file / f"frame-{number:05d}.png"
+        picture.save(target)
+    return file
