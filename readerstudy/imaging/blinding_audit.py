@@ -30,6 +30,9 @@ from readerstudy.analysis.roc import auc as roc_auc
 from readerstudy.imaging import audit_cues
 
 PERMUTATIONS = 4999
+# The rate of false alarms over a whole audit. A finding stops a lock, so it must be rare by chance;
+# what matters to readers is far beyond it.
+ALPHA = 0.01
 FEWEST = 5  # cases of each origin below which nothing can be said
 GENERATED = "generated"
 
@@ -116,10 +119,11 @@ def audit(
     origins: Sequence[str],
     *,
     limit: float = 0.65,
-    alpha: float = 0.05,
+    alpha: float = ALPHA,
     groups: Sequence[str] | None = None,
     permutations: int = PERMUTATIONS,
     seed: int = 0,
+    classify: bool = True,
 ) -> AuditResult:
     """Audit a table of cues, one mapping a case (``audit_cues``), against ``origins``.
 
@@ -155,8 +159,8 @@ def audit(
             _single(name, table[:, column], truth, float(raw[column]), p_adjusted, limit, alpha)
         )
     cues.sort(key=lambda cue: -cue.auc)
-    classifier = _classifier(table, names, truth, groups, limit, alpha, seed)
-    if classifier is None:
+    classifier = _classifier(table, names, truth, groups, limit, alpha, seed) if classify else None
+    if classify and classifier is None:
         notes.append("Too few cases or patients for a cross-validated classifier.")
     if smallest * 2 > alpha:
         notes.append(f"{permutations} permutations cannot reach alpha {alpha:g}.")

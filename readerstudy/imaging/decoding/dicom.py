@@ -98,7 +98,10 @@ def _decode(dataset: Dataset) -> Decoded:
     syntax = _syntax(dataset)
     rows, columns = _count(dataset, "Rows"), _count(dataset, "Columns")
     try:
+        # Left to itself pydicom clears the bits above Bits Stored, wherever High Bit says they lie.
+        dataset.pixel_array_options(correct_unused_bits=False)
         stored = dataset.pixel_array
+        stored = stored.astype(stored.dtype.newbyteorder("="), copy=False)
     except MemoryError:
         raise
     except Exception as error:  # every plugin has its own exceptions
