@@ -169,6 +169,28 @@ def test_krippendorff_equals_the_python_package(metric):
     assert krippendorff_alpha(FOUR_RATERS, metric=metric).estimate == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("metric", ["interval", "ordinal"])
+def test_alpha_of_continuous_ratings_equals_the_category_form_and_the_package(metric):
+    import krippendorff
+
+    from readerstudy.analysis.agreement.alpha import alpha_of_values
+
+    # Krippendorff's example again: .849 interval, .815 ordinal.
+    assert alpha_of_values(FOUR_RATERS, metric=metric).estimate == pytest.approx(
+        {"interval": 0.849, "ordinal": 0.815}[metric], abs=5e-4
+    )
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 1)) + 0.7 * rng.normal(size=(300, 4))
+    x[rng.random(x.shape) < 0.2] = np.nan
+    found = krippendorff_alpha(x, metric=metric, bootstrap=500)
+    assert found.estimate == pytest.approx(krippendorff.alpha(x.T, level_of_measurement=metric))
+    assert found.details["bootstrap_standard_error"] == pytest.approx(
+        found.standard_error, rel=0.15
+    )
+    with pytest.raises(ValueError, match="are a scale, not categories"):
+        agreement_coefficients(ratings_matrix(x))
+
+
 def test_cohen_equals_irrcac_and_vcd():
     # irrCAC README kappa2.table and vcd::Kappa: 0.7964094, ASE 0.05891072; vcd confint.
     found = cohen_kappa(ABSTRACTORS)

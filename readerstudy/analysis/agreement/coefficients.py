@@ -21,12 +21,16 @@ from scipy import stats
 
 from readerstudy.analysis.result import Estimate
 
+from .alpha import alpha_of_values
 from .ratings import Ratings
 from .weights import agreement_weights, category_values, krippendorff_weights
 
 Floats = NDArray[np.float64]
 
 COEFFICIENTS = ("percent", "conger", "fleiss", "brennan_prediger", "gwet", "krippendorff")
+# Beyond this many distinct ratings (five hundred make a weight matrix of a quarter million) they
+# are a continuous scale.
+MOST_CATEGORIES = 500
 TITLES = {
     "percent": "percent agreement",
     "conger": "Conger's kappa",
@@ -87,6 +91,10 @@ def agreement_coefficients(
         raise ValueError(f"unknown coefficient {unknown[0]!r}: use {', '.join(COEFFICIENTS)}")
     if not 0 < level < 1:
         raise ValueError(f"level {level} must lie between 0 and 1")
+    if len(ratings.categories) > MOST_CATEGORIES:
+        return _of_many_values(
+            ratings, coefficients, metric, level=level, bootstrap=bootstrap, seed=seed
+        )
     matrix, scheme = agreement_weights(weights, ratings.categories)
     frame = Frame.of(ratings, matrix)
     if not (frame.rated >= 2).any():
@@ -106,6 +114,30 @@ def agreement_coefficients(
             note = f"{ratings.dropped} subjects without any rating left out"
             found[name] = replace(found[name], notes=(*found[name].notes, note))
     return found
+
+
+def _of_many_values(
+    ratings: Ratings,
+    coefficients: Sequence[str],
+    metric: str | None,
+    *,
+    level: float,
+    bootstrap: int,
+    seed: int | None,
+) -> dict[str, Estimate]:
+    """Continuous ratings: alpha by its metric; chance-corrected categories make no sense there."""
+    if "krippendorff" not in coefficients or metric not in {"interval", "ordinal"}:
+        raise ValueError(
+            f"{len(ratings.categories)} distinct ratings are a scale, not categories: use "
+            "krippendorff_alpha with metric interval or ordinal, icc or limits_of_agreement, or "
+            "group the ratings"
+        )
+    values = np.append(category_values(ratings.categories), np.nan)[ratings.codes]
+    return {
+        "krippendorff": alpha_of_values(
+            values, metric=metric, level=level, bootstrap=bootstrap, seed=seed
+        )
+    }
 
 
 def _estimate(

@@ -88,7 +88,7 @@ def figures_of_merit(
     ``delong`` is the sample covariance of placements, for incomplete designs over the cases two
     cells share; ``unbiased`` is the U-statistic; ``bootstrap`` resamples cases within truth.
     """
-    if covariance not in COVARIANCES:
+    if covariance not in (*COVARIANCES, "none"):
         raise ValueError(
             f"unknown covariance method {covariance!r}: use one of {', '.join(COVARIANCES)}"
         )
@@ -98,7 +98,9 @@ def figures_of_merit(
     used = cells[:, read.any(axis=0)]
     labels = None if truth is None else truth[read.any(axis=0)]
     values, components = _influence(used, labels)
-    if covariance == "unbiased":
+    if covariance == "none":  # Cases fixed: nothing varies over them.
+        matrix = np.zeros((used.shape[0], used.shape[0]))
+    elif covariance == "unbiased":
         moments = binary_moments(used) if labels is None else auc_moments(used, labels)
         matrix = unbiased_covariance(moments)
     elif covariance == "bootstrap":

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special, stats
 
 from readerstudy.analysis.delong import separation_bound
 from readerstudy.analysis.result import Estimate
@@ -150,6 +150,11 @@ def estimate_from(
     quantile = float(stats.t.ppf((1.0 + level) / 2.0, df))
     lower, upper = estimate - quantile * error, estimate + quantile * error
     if bounds is not None:
+        if bounds == (0.0, 1.0) and 0.0 < estimate < 1.0:
+            # The same on the log-odds scale, which keeps its level better near 0 and 1.
+            centre, reach = special.logit(estimate), quantile * error / (estimate * (1 - estimate))
+            details["logit_lower"] = float(special.expit(centre - reach))
+            details["logit_upper"] = float(special.expit(centre + reach))
         lower, upper = max(bounds[0], lower), min(bounds[1], upper)
     statistic = (estimate - null) / error if null is not None else None
     return Estimate(

@@ -27,7 +27,7 @@ from scipy import stats
 from readerstudy.analysis.result import Estimate
 from readerstudy.analysis.tidy import RatingCube, rating_cube
 
-from .figures import METRICS, Figures, figures_of_merit
+from .figures import COVARIANCES, METRICS, Figures, figures_of_merit
 from .inference import ROUNDING, contrast, equality_test, separated_interval
 from .result import MrmcResult
 from .variance import Components, components_of
@@ -89,9 +89,14 @@ def obuchowski_rockette(
         table, metric, threshold, reader=reader, case=case, modality=modality, truth=truth,
         rating=rating, positive=positive, positive_rating=positive_rating,
     )  # fmt: skip
+    if covariance not in COVARIANCES:
+        raise ValueError(
+            f"unknown covariance method {covariance!r}: use one of {', '.join(COVARIANCES)}"
+        )
     figures = figures_of_merit(
-        cube, metric=metric, covariance=covariance, replicates=replicates, seed=seed
-    )
+        cube, metric=metric, covariance=covariance if cases != "fixed" else "none",
+        replicates=replicates, seed=seed,
+    )  # fmt: skip
     if null is None and metric == "auc":
         null = 0.5
     return analyse_figures(
