@@ -208,7 +208,8 @@ def test_patients_are_not_split_between_training_and_test() -> None:
     ]
     grouped = audit(cases, origins, groups=patients).classifier
     split = audit(cases, origins).classifier
-    assert grouped is not None and split is not None
+    assert grouped is not None
+    assert split is not None
     assert split.auc > 0.95 > grouped.auc + 0.1
 
 
@@ -222,12 +223,14 @@ def test_direction_examples_and_interval_are_told() -> None:
     # AUC of two normals one deviation apart: Phi(1 / sqrt 2) = 0.760.
     assert cue.auc == pytest.approx(0.760, abs=0.1)
     first, second = cue.examples or (0, 0)
-    assert first < 40 <= second and values[first] > values[second]
+    assert first < 40 <= second
+    assert values[first] > values[second]
 
 
 def test_too_few_cases_are_said_not_guessed() -> None:
     result = audit([{"mean": float(i)} for i in range(6)], ["acquired"] * 3 + ["generated"] * 3)
-    assert result.passed and not result.cues
+    assert result.passed
+    assert not result.cues
     assert "at least 5" in result.summary
     small = audit(
         [{"mean": float(i), "spread": float(i % 3)} for i in range(14)],

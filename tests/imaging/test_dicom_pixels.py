@@ -101,7 +101,7 @@ def test_sigmoid_window_by_hand(tmp_path: Path) -> None:
 
 def test_voi_lut_sequence_goes_before_the_window(tmp_path: Path) -> None:
     pixels = ramp()
-    table = [int(round((level / 4095) ** 0.5 * 1023)) for level in range(4096)]
+    table = [round((level / 4095) ** 0.5 * 1023) for level in range(4096)]
     dataset = make(pixels, WindowCenter=100, WindowWidth=20)
     dataset.VOILUTSequence = [lut(table, bits=10)]
     answer = decoded(dataset, tmp_path)
@@ -210,7 +210,8 @@ def test_colour_is_refused(tmp_path: Path) -> None:
     [
         ({"PixelSpacing": [0.139, 0.139]}, 0.139),
         ({"ImagerPixelSpacing": [0.2, 0.2]}, 0.2),
-        ({"ImagerPixelSpacing": [0.2, 0.2], "EstimatedRadiographicMagnificationFactor": 1.25}, 0.16),
+        ({"ImagerPixelSpacing": [0.2, 0.2],
+          "EstimatedRadiographicMagnificationFactor": 1.25}, 0.16),
         ({"ImagerPixelSpacing": [0.2, 0.2], "PixelSpacing": [0.16, 0.16]}, 0.16),
         # Copied from the detector plane without calibration: divided like the original.
         ({"ImagerPixelSpacing": [0.2, 0.2], "PixelSpacing": [0.2, 0.2],
