@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from readerstudy.imaging.models import Batch
 from readerstudy.jobs.queue import Running, kind
-from synthesis import archive, generation, neighbours, quota, training, uploads, walks
+from synthesis import archive, generation, neighbours, quota, regeneration, training, uploads, walks
 from synthesis.models import Generator
 
 
@@ -85,6 +85,12 @@ def walk(job: Running) -> dict[str, Any]:
 def nearest(job: Running) -> dict[str, Any]:
     """Find the training scans nearest to fresh samples."""
     return neighbours.search(job, find_generator(job.parameters["generator"]))
+
+
+@kind("synthesis.regenerate")
+def regenerate(job: Running) -> dict[str, Any]:
+    """Replace generated scans of a closed study in a new draft."""
+    return regeneration.regenerate(job, find_generator(job.parameters["generator"]))
 
 
 def find_generator(public_id: str) -> Generator:

@@ -2,7 +2,7 @@
 
 from django.urls import path, register_converter
 
-from synthesis import exploring_views, training_views, upload_views, views
+from synthesis import exploring_views, regeneration_views, training_views, upload_views, views
 
 
 class FileNameConverter:
@@ -37,6 +37,8 @@ urlpatterns = [
     path("runs/<uuid:public_id>/adopt/", training_views.adopt, name="adopt"),
     path("runs/<uuid:public_id>/log.jsonl", training_views.log, name="run-log"),
     path("runs/<uuid:public_id>/grids/<picture:name>", training_views.grid, name="grid"),
+    path("regenerate/", regeneration_views.closed_studies, name="closed-studies"),
+    path("regenerate/<uuid:public_id>/", regeneration_views.regenerate, name="regenerate"),
     path("scans/<uuid:public_id>.dcm", views.scan_dicom, name="dicom"),
     path("<uuid:public_id>/", views.generator, name="generator"),
     path("<uuid:public_id>/samples/<int:number>.png", views.sample, name="sample"),
