@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, special
+from scipy import linalg
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -70,11 +70,10 @@ class CrossedLaplace:
     def evaluate(self, beta: Floats, sigma: Floats) -> tuple[float, Floats]:
         """(log-likelihood, its gradient in (beta, sigma)); binomial coefficients left out."""
         fixed = self.x @ beta + self.offset
-        u, eta, curvature = self._find_mode(fixed, sigma)
-        mu = special.expit(eta)
+        u, eta, mu, peak, curvature = self._find_mode(fixed, sigma)
         g = self.y - self.m * mu
         w = self.m * mu * (1 - mu)
-        value = self._conditional(eta, u) - 0.5 * curvature.log_determinant
+        value = peak - 0.5 * curvature.log_determinant
         k = self._leverage_terms(curvature, sigma)
         h = sum((sigma[f] * k[f] for f in range(len(k))), np.zeros_like(eta))
         t = h * w * (1 - 2 * mu)
@@ -91,14 +90,13 @@ class CrossedLaplace:
 
     def modes(self, beta: Floats, sigma: Floats) -> list[Floats]:
         """Conditional modes sigma_f * u_f of the random effects, one array a factor."""
-        u, _, _ = self._find_mode(self.x @ beta + self.offset, sigma)
+        u = self._find_mode(self.x @ beta + self.offset, sigma)[0]
         return [sigma[f] * u[f] for f in range(len(u))]
 
     def fixed_information(self, beta: Floats, sigma: Floats) -> Floats:
         """Information on beta with the variance components held, (p, p): lme4's RX'RX."""
         fixed = self.x @ beta + self.offset
-        _, eta, curvature = self._find_mode(fixed, sigma)
-        mu = special.expit(eta)
+        _, _, mu, _, curvature = self._find_mode(fixed, sigma)
         w = self.m * mu * (1 - mu)
         information = self.x.T @ (w[:, None] * self.x)
         for j in range(self.x.shape[1]):
@@ -106,14 +104,18 @@ class CrossedLaplace:
             information[:, j] -= self.x.T @ (w * self._gather(column, sigma))
         return information
 
-    def _find_mode(self, fixed: Floats, sigma: Floats) -> tuple[list[Floats], Floats, Curvature]:
-        """Penalised iteratively reweighted least squares with step halving, from the last mode."""
+    def _find_mode(
+        self, fixed: Floats, sigma: Floats
+    ) -> tuple[list[Floats], Floats, Floats, float, Curvature]:
+        """(u, eta, mu, log p(y | u) - u'u / 2, curvature) at the mode, from the last mode.
+
+        Penalised iteratively reweighted least squares with step halving.
+        """
         u = self._mode
         eta = fixed + self._gather(u, sigma)
-        value = self._conditional(eta, u)
+        mu, value = self._conditional(eta, u)
         restarted = False
         for _ in range(MODE_STEPS):
-            mu = special.expit(eta)
             gradient = self._scatter(self.y - self.m * mu, sigma)
             gradient = [gradient[f] - u[f] for f in range(len(u))]
             curvature = self._factorise(self.m * mu * (1 - mu), sigma)
@@ -122,33 +124,33 @@ class CrossedLaplace:
             if decrement < MODE_TOLERANCE:
                 break
             scale = 1.0
-            while True:
+            while scale > 1e-8:
                 trial = [u[f] + scale * step[f] for f in range(len(u))]
                 trial_eta = fixed + self._gather(trial, sigma)
-                trial_value = self._conditional(trial_eta, trial)
+                trial_mu, trial_value = self._conditional(trial_eta, trial)
                 if trial_value >= value - 1e-10 * abs(value):
+                    u, eta, mu, value = trial, trial_eta, trial_mu, trial_value
                     break
                 scale /= 2
-                if scale < 1e-8:
-                    break
-            if scale < 1e-8:
+            else:
                 if restarted:
                     break
                 # A mode carried over from a far point can be a bad start: begin again at zero.
                 restarted = True
                 u = [np.zeros(q) for q in self.levels]
                 eta = fixed + self._gather(u, sigma)
-                value = self._conditional(eta, u)
-                continue
-            u, eta, value = trial, trial_eta, trial_value
-        mu = special.expit(eta)
+                mu, value = self._conditional(eta, u)
         self._mode = u
-        return u, eta, self._factorise(self.m * mu * (1 - mu), sigma)
+        return u, eta, mu, value, curvature
 
-    def _conditional(self, eta: Floats, u: list[Floats]) -> float:
-        """log p(y | u) - u'u / 2."""
-        likelihood = self.y @ eta - self.m @ np.logaddexp(0, eta)
-        return float(likelihood - 0.5 * sum(float(v @ v) for v in u))
+    def _conditional(self, eta: Floats, u: list[Floats]) -> tuple[Floats, float]:
+        """(mu, log p(y | u) - u'u / 2); one exponential serves both."""
+        small = np.exp(-np.abs(eta))
+        positive = eta > 0
+        mu = np.where(positive, 1.0, small) / (1 + small)
+        softplus = np.where(positive, eta, 0.0) + np.log1p(small)
+        likelihood = self.y @ eta - self.m @ softplus
+        return mu, float(likelihood - 0.5 * sum(float(v @ v) for v in u))
 
     def _gather(self, u: list[Floats], sigma: Floats) -> Floats:
         """Z Lambda u, (rows,)."""

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from readerstudy.analysis.binormal import BinormalFit, binormal_fit
 from readerstudy.analysis.bootstrap import interval_from
@@ -120,7 +121,9 @@ def auc(
 
 def covariance(ratings: ArrayLike, truth: ArrayLike) -> tuple[Floats, Floats]:
     """AUCs (k,) and DeLong covariance (k, k) of k ratings (k, cases) of the same cases."""
-    return delong_covariance(np.asarray(ratings, dtype=float), np.asarray(truth, dtype=bool))
+    # The products are small: on a busy machine threads cost more than they bring.
+    with threadpool_limits(1, user_api="blas"):
+        return delong_covariance(np.asarray(ratings, dtype=float), np.asarray(truth, dtype=bool))
 
 
 def compare_paired(
