@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from readerstudy.studies.ordering import CannotOrder, spread
@@ -15,6 +15,8 @@ from readerstudy.studies.seeds import Draw
 
 # Up to here every set of k readers is weighed for every case; beyond, sets are built greedily.
 _MOST_SETS = 3000
+# Exchanges tried for every case, once all cases are dealt out.
+_EXCHANGES = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,19 +116,60 @@ def _incomplete(
     strata = Counter((item.origin, *item.strata) for item in items)
     wanted = spread(strata, [anchors, len(items) - anchors], draw)[0] if anchors else Counter()
     result: dict[int, list[Item]] = {reader: [] for reader in readers}
-    scale = _Scale(n, k)
+    scale, blocks = _Scale(n, k), []
     for key in sorted(strata):
         pool = draw.shuffled([item for item in items if (item.origin, *item.strata) == key])
         for item in pool[: wanted[key]]:
             for reader in readers:
                 result[reader].append(item)
         scale.begin_stratum()
-        for item in pool[wanted[key] :]:
-            for place in scale.lightest(draw):
-                result[readers[place]].append(item)
+        blocks += [(key, item, set(scale.lightest(draw))) for item in pool[wanted[key] :]]
+    even_out_pairs([(key, block) for key, _, block in blocks], scale.shared, draw)
+    for _, item, block in blocks:
+        for place in sorted(block):
+            result[readers[place]].append(item)
     for cases in result.values():
         cases.sort(key=lambda item: item.case)
     return result
+
+
+def even_out_pairs(
+    blocks: Sequence[tuple[Hashable, set[int]]], shared: list[list[int]], draw: Draw
+) -> None:
+    """Exchange readers between blocks of one stratum while that evens out what pairs share.
+
+    Giving ``a`` of one block for ``b`` of another keeps every reader's load and every stratum's.
+    ``shared`` counts the blocks of each pair; both it and the blocks are changed in place.
+    """
+    by_key: dict[Hashable, list[set[int]]] = defaultdict(list)
+    for key, block in blocks:
+        by_key[key].append(block)
+    pools = [pool for _, pool in sorted(by_key.items(), key=lambda one: str(one[0])) if pool[1:]]
+    for _ in range(_EXCHANGES * len(blocks) if pools else 0):
+        pool = draw.choice(pools)
+        one, other = draw.sample(pool, 2)
+        only_one, only_other = sorted(one - other), sorted(other - one)
+        if not only_one:
+            continue
+        a, b = draw.choice(only_one), draw.choice(only_other)
+        # Pairs lost and won; the sum of squares of the counts falls where the gain is negative.
+        change: Counter[tuple[int, int]] = Counter()
+        for x in one - {a}:
+            change[min(a, x), max(a, x)] -= 1
+            change[min(b, x), max(b, x)] += 1
+        for x in other - {b}:
+            change[min(b, x), max(b, x)] -= 1
+            change[min(a, x), max(a, x)] += 1
+        gain = sum(d * (2 * shared[x][y] + d) for (x, y), d in change.items())
+        if gain > 0:
+            continue
+        one.remove(a)
+        one.add(b)
+        other.remove(b)
+        other.add(a)
+        for (x, y), d in change.items():
+            shared[x][y] += d
+            shared[y][x] += d
 
 
 class _Scale:

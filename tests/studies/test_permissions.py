@@ -1,0 +1,249 @@
+"""Every address of the product, with every role and with nobody."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from readerstudy.studies import enrolment, lifecycle
+from readerstudy.studies.models import Membership, Study
+from readerstudy.studies.permissions import DEEDS, may
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+ROLES = ["owner", "editor", "monitor", "analyst", "reader", "stranger", "anonymous"]
+
+
+# Who may do what, written out once more by hand: deed -> state -> roles.
+def always(roles: set[str]) -> dict[str, set[str]]:
+    return {state: roles for state in ("draft", "locked", "open", "closed")}
+
+
+EVERYBODY = {"owner", "editor", "monitor", "analyst"}
+EXPECTED: dict[str, dict[str, set[str]]] = {
+    "see": always(EVERYBODY),
+    "edit": {"draft": {"owner", "editor"}},
+    "delete": {"draft": {"owner"}},
+    "lock": {"draft": {"owner"}},
+    "open": {"locked": {"owner"}},
+    "close": {"open": {"owner"}},
+    "unblind": {"open": {"owner"}},
+    "amend": {"locked": {"owner"}, "open": {"owner"}, "closed": {"owner"}},
+    "see_cases": {
+        **always({"owner", "editor"}),
+        "closed": {"owner", "editor", "analyst"},
+    },
+    "see_people": always({"owner", "editor"}),
+    "manage_people": always({"owner", "editor"}),
+    "manage_roles": always({"owner"}),
+    "see_progress": always(EVERYBODY),
+    "remind": always({"owner", "editor", "monitor"}),
+    "see_results": {"closed": {"owner", "editor", "analyst"}},
+    "export": always({"owner", "editor", "analyst"}),
+    "see_audit": always({"owner", "monitor"}),
+}
+
+# Addresses that answer somebody who is not signed in, each for a reason.
+PUBLIC = {
+    "health-live", "health-ready",  # for the operator's monitor
+    "studies:join",  # an invitation link is its own key
+    "studies:schema",  # the published schema of protocol files
+    "api:openapi-json", "api:api-root",  # the published schema of the API
+    "account_login", "account_logout", "account_signup", "account_inactive",
+    "account_reset_password", "account_reset_password_done", "account_reset_password_from_key",
+    "account_reset_password_from_key_done", "account_confirm_email",
+    "account_email_verification_sent", "account_request_login_code", "account_confirm_login_code",
+    "account_signup_by_passkey", "mfa_login_webauthn", "mfa_signup_webauthn", "mfa_authenticate",
+    "mfa_trust", "socialaccount_login_cancelled", "socialaccount_login_error",
+    "socialaccount_signup", "openid_connect_login", "openid_connect_callback",
+}  # fmt: skip
+
+
+class Cast:
+    """A study in one state, with a person in every role, each signed in."""
+
+    def __init__(self, state: str) -> None:
+        self.people: dict[str, Any] = {role: factories.make_user() for role in ROLES[:-1]}
+        owner = self.people["owner"]
+        if state == "draft":
+            self.study = factories.make_study(owner=owner)
+            enrolment.enrol(self.study, self.people["reader"])
+        else:
+            self.study = factories.make_locked_study(owner=owner, readers=[self.people["reader"]])
+            if state in ("open", "closed"):
+                self.study = lifecycle.open_study(self.study, by=owner)
+            if state == "closed":
+                self.study = lifecycle.close_study(self.study, by=owner)
+        for role in ("editor", "monitor", "analyst"):
+            Membership.objects.create(study=self.study, user=self.people[role], role=role)
+
+    def client(self, role: str) -> Client:
+        client = Client(raise_request_exception=True)
+        if role != "anonymous":
+            client.force_login(self.people[role])
+        return client
+
+
+def addresses(
+    resolver: URLResolver, before: str = "", space: str = ""
+) -> Iterator[tuple[str, str, URLPattern]]:
+    """(name with its space, route, pattern) of everything that the product answers."""
+    for pattern in resolver.url_patterns:
+        route = before + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            inner = pattern.namespace or ""
+            yield from addresses(pattern, route, f"{inner}:" if inner else space)
+        else:
+            yield space + (pattern.name or route), route, pattern
+
+
+def filled(route: str, study: Study) -> str:
+    """The route as an address: the study's own id where one is asked for, plausible others."""
+
+    def value(match: re.Match[str]) -> str:
+        kind, _, name = match.group(1).rpartition(":")
+        if name in ("public_id", "study") and kind == "uuid":
+            return str(study.public_id)
+        return {
+            "uuid": str(uuid.UUID(int=1)),
+            "int": "1",
+            "slug": "question" if name == "key" else "pause",
+        }.get(kind, "x" * 43)
+
+    plain = re.sub(r"<([^>]+)>", value, route)
+    plain = re.sub(r"\(\?P<\w+>[^)]*\)", "x", plain)  # allauth's regular expressions
+    return "/" + plain.replace("^", "").replace("$", "").replace("\\", "")
+
+
+def test_the_table_names_every_deed() -> None:
+    assert set(EXPECTED) == set(DEEDS)
+
+
+@pytest.mark.parametrize("state", ["draft", "locked", "open", "closed"])
+def test_every_deed_with_every_role(state: str) -> None:
+    cast = Cast(state)
+
+    for deed, states in EXPECTED.items():
+        allowed = {role for role in ROLES[:-1] if may(cast.people[role], deed, cast.study)}
+        assert allowed == states.get(state, set()), (deed, state)
+
+
+@pytest.mark.parametrize("state", ["draft", "open", "closed"])
+def test_every_page_of_a_study_with_every_role(state: str) -> None:
+    cast = Cast(state)
+    walked = 0
+
+    for name, route, pattern in addresses(get_resolver()):
+        deed = getattr(pattern.callback, "deed", None)
+        if deed is None:
+            continue
+        address = filled(route, cast.study)
+        for role in ROLES:
+            answer = cast.client(role).get(address)
+            where = (name, role, state, answer.status_code)
+            walked += 1
+            if role == "anonymous":
+                # A POST-only deed refuses the method before it asks who it is.
+                assert answer.status_code in (302, 405), where
+                if answer.status_code == 302:
+                    assert "/accounts/login/" in answer["Location"], where
+            elif answer.status_code == 405:
+                continue
+            elif role in ("reader", "stranger"):
+                assert answer.status_code == 404, where
+            elif role in EXPECTED[deed].get(state, set()):
+                assert answer.status_code not in (403, 500), where
+            else:
+                assert answer.status_code == 403, where
+    assert walked > 100
+
+
+@pytest.mark.parametrize("state", ["draft", "closed"])
+def test_every_deed_that_is_posted_is_refused_to_who_may_not(state: str) -> None:
+    cast = Cast(state)
+    before = (cast.study.status, cast.study.protocol, cast.study.memberships.count())
+
+    for name, route, pattern in addresses(get_resolver()):
+        deed = getattr(pattern.callback, "deed", None)
+        if deed is None:
+            continue
+        address = filled(route, cast.study)
+        for role in ROLES:
+            if role in EXPECTED[deed].get(state, set()):
+                continue
+            answer = cast.client(role).post(address)
+            where = (name, role, state, answer.status_code)
+            if role == "anonymous":
+                assert answer.status_code == 302, where
+                assert "/accounts/login/" in answer["Location"], where
+            elif role in ("reader", "stranger"):
+                assert answer.status_code in (404, 405), where
+            else:
+                assert answer.status_code in (403, 405), where
+    cast.study.refresh_from_db()
+    assert before == (cast.study.status, cast.study.protocol, cast.study.memberships.count())
+
+
+def test_nobody_gets_in_without_signing_in() -> None:
+    cast = Cast("open")
+    client = cast.client("anonymous")
+
+    for name, route, _ in addresses(get_resolver()):
+        if name in PUBLIC or name.startswith("api:") or route.startswith("api/"):
+            continue
+        for answer in (
+            client.get(filled(route, cast.study)),
+            client.post(filled(route, cast.study)),
+        ):
+            where = (name, route, answer.status_code)
+            assert answer.status_code in (301, 302, 401, 403, 404, 405), where
+            if answer.status_code in (301, 302):
+                assert "/accounts/" in answer["Location"], where
+
+
+def test_a_stranger_sees_nothing_of_a_study_whatever_the_room() -> None:
+    cast = Cast("closed")
+    client = cast.client("stranger")
+
+    for name, route, _ in addresses(get_resolver()):
+        if "public_id>" not in route and "study>" not in route:
+            continue
+        if not route.startswith(("studies/", "read/")):
+            continue
+        answer = client.get(filled(route, cast.study))
+        assert answer.status_code in (302, 403, 404, 405), (name, answer.status_code)
+        assert cast.study.title not in answer.content.decode(errors="replace"), name
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_operation_of_the_api(role: str) -> None:
+    cast = Cast("open")
+    client = cast.client(role)
+    schema = json.loads(cast.client("anonymous").get("/api/openapi.json").content)
+    walked = 0
+
+    for path, operations in schema["paths"].items():
+        address = path
+        for part in ("study", "study_id"):
+            address = address.replace(f"{{{part}}}", str(cast.study.public_id))
+        address = address.replace("{place}", "1").replace("{number}", "1")
+        address = re.sub(r"\{[^}]+\}", str(uuid.UUID(int=1)), address)
+        for method in operations:
+            answer = client.generic(method.upper(), address, "{}", content_type="application/json")
+            where = (role, method, path, answer.status_code)
+            walked += 1
+            if role == "anonymous":
+                assert answer.status_code == 401, where
+            else:
+                assert answer.status_code < 500, where
+                if role != "reader":  # nobody but its reader gets anything out of the room
+                    assert answer.status_code >= 400, where
+    assert walked >= 3
