@@ -300,6 +300,24 @@ def test_u_statistics_equal_exhaustive_counting_in_unbalanced_designs():
     assert found.differences[1, 2].details["variance_u"] == pytest.approx(expected)
 
 
+def test_degrees_of_freedom_are_satterthwaite_over_readers_and_both_classes():
+    # Obuchowski, Gallas and Hillis 2012: sources of variance are the sample variances of readers'
+    # AUCs, of reader-averaged placements of positives and of negatives, each over its number.
+    table = van_dyke().query("modality == 1")
+    ratings = table.pivot(index="reader", columns="case", values="rating").to_numpy()
+    truth = np.arange(114) >= 69
+    wins = ratings[:, truth][:, :, None] > ratings[:, ~truth][:, None, :]
+    ties = ratings[:, truth][:, :, None] == ratings[:, ~truth][:, None, :]
+    s = wins + 0.5 * ties
+    sources = [s.mean((1, 2)), s.mean((0, 2)), s.mean((0, 1))]
+    found = u_statistics(table).modalities[1]
+    denominator = sum((x.var(ddof=1) / x.size) ** 2 / (x.size - 1) for x in sources)
+    assert found.df == pytest.approx(found.standard_error**4 / denominator)
+    imrmc = u_statistics(table, df_convention="imrmc").modalities[1]
+    assert imrmc.df == math.floor(found.df)
+    assert imrmc.details["df_bdg"] == found.df
+
+
 def test_v_statistic_of_a_crossed_design_is_what_the_ideal_bootstrap_tends_to():
     # Gallas et al. 2009: the V form replaces each moment by its plug-in value; it is biased up.
     u, v = u_statistics(van_dyke()), u_statistics(van_dyke(), statistic="V")

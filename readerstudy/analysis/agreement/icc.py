@@ -14,15 +14,19 @@ from scipy import stats
 
 from readerstudy.analysis.result import Estimate
 
+Floats = NDArray[np.float64]
 FORMS = ("ICC(1,1)", "ICC(2,1)", "ICC(3,1)", "ICC(1,k)", "ICC(2,k)", "ICC(3,k)")
 
 
-def icc(ratings: ArrayLike, *, level: float = 0.95) -> dict[str, Estimate]:
+def icc(
+    ratings: ArrayLike, *, level: float = 0.95, bootstrap: int = 0, seed: int | None = 0
+) -> dict[str, Estimate]:
     """All six intraclass correlations of a subject x rater matrix.
 
     Subjects with a missing rating are left out with a note (the mean squares need complete
     blocks). Forms 1: each subject by other raters; 2: the same random raters; 3: the same fixed
-    raters; k: the mean of the k raters. The test is of a correlation of zero.
+    raters; k: the mean of the k raters. The test is of a correlation of zero. ``bootstrap``
+    resamples of subjects give percentile intervals and standard errors in ``details``.
 
     Raises ``ValueError`` with fewer than two complete subjects or two raters.
     """
@@ -30,7 +34,7 @@ def icc(ratings: ArrayLike, *, level: float = 0.95) -> dict[str, Estimate]:
     if array.ndim != 2 or array.shape[1] < 2:
         raise ValueError(f"ICC needs subjects x two raters or more, got shape {array.shape}")
     complete = np.isfinite(array).all(axis=1)
-    x: NDArray[np.float64] = array[complete]
+    x: Floats = array[complete]
     n, k = x.shape
     if n < 2:
         raise ValueError(f"ICC needs two subjects rated by all {k} raters, got {n}")
@@ -51,17 +55,9 @@ def icc(ratings: ArrayLike, *, level: float = 0.95) -> dict[str, Estimate]:
     df_b, df_w, df_e = n - 1.0, n * (k - 1.0), (n - 1.0) * (k - 1.0)
     mean_squares = {"between": bms, "within": wms, "raters": jms, "error": ems}
 
-    one = (bms - wms) / (bms + (k - 1) * wms)
-    two = (bms - ems) / (bms + (k - 1) * ems + k * (jms - ems) / n)
-    three = (bms - ems) / (bms + (k - 1) * ems)
-    values = {
-        "ICC(1,1)": one,
-        "ICC(2,1)": two,
-        "ICC(3,1)": three,
-        "ICC(1,k)": (bms - wms) / bms if bms > 0 else float("nan"),
-        "ICC(2,k)": (bms - ems) / (bms + (jms - ems) / n),
-        "ICC(3,k)": (bms - ems) / bms if bms > 0 else float("nan"),
-    }
+    at = [np.array([square]) for square in (bms, wms, jms, ems)]
+    values = {form: float(v[0]) for form, v in _forms(at[0], at[1], at[2], at[3], n, k).items()}
+    draws = _bootstrapped(x, bootstrap, seed) if bootstrap else {}
     tail = (1.0 + level) / 2.0
     bounds: dict[str, tuple[float, float]] = {}
     for form, error, df in (("1", wms, df_w), ("3", ems, df_e)):
@@ -71,8 +67,8 @@ def icc(ratings: ArrayLike, *, level: float = 0.95) -> dict[str, Estimate]:
         low = bms / error / stats.f.ppf(tail, df_b, df)
         high = bms / error * stats.f.ppf(tail, df, df_b)
         bounds[f"ICC({form},1)"] = ((low - 1) / (low + k - 1), (high - 1) / (high + k - 1))
-        bounds[f"ICC({form},k)"] = (1 - 1 / low, 1 - 1 / high)
-    bounds["ICC(2,1)"] = _two_way_bounds(two, bms, jms, ems, n, k, tail)
+        bounds[f"ICC({form},k)"] = (_stepped(low), _stepped(high))
+    bounds["ICC(2,1)"] = _two_way_bounds(values["ICC(2,1)"], bms, jms, ems, n, k, tail)
     low, high = bounds["ICC(2,1)"]
     bounds["ICC(2,k)"] = (k * low / (1 + low * (k - 1)), k * high / (1 + high * (k - 1)))
 
@@ -89,13 +85,63 @@ def icc(ratings: ArrayLike, *, level: float = 0.95) -> dict[str, Estimate]:
         found[form] = Estimate(
             name=form, estimate=float(values[form]),
             lower=float(lower) if np.isfinite(lower) else None,
-            upper=float(upper) if np.isfinite(lower) else None,
+            upper=float(upper) if np.isfinite(upper) and not np.isnan(lower) else None,
             level=level, null=0.0, statistic=float(f), df=(df_b, df),
             p_value=float(stats.f.sf(f, df_b, df)), alternative="greater",
-            method=_METHODS[form], n=n, details={"raters": k, "mean_squares": mean_squares},
+            method=_METHODS[form], n=n,
+            details={"raters": k, "mean_squares": mean_squares,
+                     **_percentiles(draws.get(form), level)},
             notes=tuple(own),
         )  # fmt: skip
     return found
+
+
+def _stepped(f: float) -> float:
+    """1 - 1 / F, minus infinity at F = 0."""
+    return 1.0 - 1.0 / float(f) if f > 0 else -np.inf
+
+
+def _forms(bms: Floats, wms: Floats, jms: Floats, ems: Floats, n: int, k: int) -> dict[str, Floats]:
+    """The six correlations from mean squares (Shrout and Fleiss 1979, table 3), one per sample."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {
+            "ICC(1,1)": (bms - wms) / (bms + (k - 1) * wms),
+            "ICC(2,1)": (bms - ems) / (bms + (k - 1) * ems + k * (jms - ems) / n),
+            "ICC(3,1)": (bms - ems) / (bms + (k - 1) * ems),
+            "ICC(1,k)": (bms - wms) / bms,
+            "ICC(2,k)": (bms - ems) / (bms + (jms - ems) / n),
+            "ICC(3,k)": (bms - ems) / bms,
+        }
+
+
+def _bootstrapped(x: Floats, replicates: int, seed: int | None) -> dict[str, Floats]:
+    """The forms over resampled subjects; mean squares are sums over subjects, so products do."""
+    n, k = x.shape
+    centred = x - x.mean()
+    rng = np.random.default_rng(seed)
+    draws = rng.multinomial(n, np.full(n, 1.0 / n), size=replicates).astype(float)
+    means = centred.mean(axis=1)
+    grand = draws @ means / n
+    between = k * (draws @ means**2 - n * grand**2)
+    raters = n * np.sum((draws @ centred / n) ** 2, axis=1) - n * k * grand**2
+    total = draws @ (centred**2).sum(axis=1) - n * k * grand**2
+    rest = np.maximum(total - between - raters, 0.0)
+    return _forms(
+        between / (n - 1), (total - between) / (n * (k - 1)), raters / (k - 1),
+        rest / ((n - 1) * (k - 1)), n, k,
+    )  # fmt: skip
+
+
+def _percentiles(draws: Floats | None, level: float) -> dict[str, float]:
+    if draws is None or np.isfinite(draws).sum() < 2:
+        return {}
+    kept = draws[np.isfinite(draws)]
+    tail = (1.0 - level) / 2.0
+    low, high = np.quantile(kept, [tail, 1.0 - tail])
+    return {
+        "bootstrap_lower": float(low), "bootstrap_upper": float(high),
+        "bootstrap_standard_error": float(kept.std(ddof=1)), "bootstrap_replicates": kept.size,
+    }  # fmt: skip
 
 
 def _two_way_bounds(
