@@ -129,7 +129,7 @@ class Run:
         self.order = Order(pyramid.count(TRAIN), config.seed)
         self.log = RunLog(folder, tensorboard=workers.chief) if workers.chief else None
         self.pool = ThreadPoolExecutor(max_workers=1)
-        self.images, self.elapsed = 0, 0.0
+        self.images, self.elapsed, self.ticks = 0, 0.0, 0
         self.metrics: dict[str, float] = {}
         self.pace: dict[int, float] = {}  # seconds per image by size
         columns, rows = config.grid
@@ -291,7 +291,7 @@ class Run:
         if here:
             self.images, about = load_state(self.trainer, here[-1][1], self.config.schedule.at)
             self.elapsed, self._last_tick = about["elapsed"], about["last_tick"]
-            self.metrics = about["metrics"]
+            self.metrics, self.ticks = about["metrics"], about["ticks"]
             if about["data"] != self.pyramid.digest:
                 from synthesis.pggan.films import DataError
 
@@ -323,6 +323,7 @@ class Run:
             about = {
                 "elapsed": self.elapsed,
                 "last_tick": tick_start,
+                "ticks": self.ticks,
                 "data": self.pyramid.digest,
                 "metrics": self.metrics,
             }
@@ -397,9 +398,9 @@ class Run:
         path = self.log.picture(samples, self.config.grid[0], self.images)
         values = {"spread": watch.check(samples, self.images)} if len(samples) > 1 else {}
         every = self.config.check_ticks
-        self._ticks = getattr(self, "_ticks", 0) + 1
+        self.ticks += 1
         finished = self.images >= self.config.schedule.images
-        if every and (self._ticks % every == 0 or finished):
+        if every and (self.ticks % every == 0 or finished):
             values |= self._distance(phase)
         self.metrics |= values
         self.log.write("tick", self.images, {"elapsed": round(self.elapsed, 1), **values})

@@ -11,6 +11,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -58,11 +59,7 @@ def path(
     if len(points) < 2 or steps < 1:
         raise ConfigError(f"{len(points)} points, {steps} steps: at least 2 and 1 expected")
     stops = [*points, points[0]] if closed else list(points)
-    legs = [
-        between(a, b, i / steps, kind)
-        for a, b in zip(stops, stops[1:], strict=False)
-        for i in range(steps)
-    ]
+    legs = [between(a, b, i / steps, kind) for a, b in pairwise(stops) for i in range(steps)]
     return np.stack(legs if closed else [*legs, stops[-1].astype(np.float32)])
 
 
@@ -149,7 +146,8 @@ def write_mp4(
     command += ["-s", f"{side}x{side}", "-r", f"{fps:g}", "-i", "-", "-c:v", found[1]]
     command += ["-pix_fmt", "yuv420p", "-f", "mp4", str(file)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdin is not None and process.stderr is not None
+        assert process.stdin is not None
+        assert process.stderr is not None
         try:
             for frame in (first, *frames):
                 process.stdin.write(quantise(resize(frame, side)).tobytes())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import sys
 import types
@@ -183,7 +184,7 @@ def theano_parameters(channels, latent=16, colours=1, seed=0):
 
     add((channels[0], latent, 4, 4), channels[0])
     add((channels[0], channels[0], 3, 3), channels[0])
-    for a, b in zip(channels, channels[1:], strict=False):
+    for a, b in itertools.pairwise(channels):
         add((b, a, 3, 3), b)
         add((b, b, 3, 3), b)
     for c in reversed(channels):

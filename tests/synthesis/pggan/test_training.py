@@ -1,0 +1,346 @@
+"""Training: exact resume, watches, cancellation, splits kept, several workers."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from synthesis.pggan import frechet, training
+from synthesis.pggan.checkpoints import CheckpointError, load_generator
+from synthesis.pggan.distributed import Workers
+from synthesis.pggan.films import DataError
+from synthesis.pggan.presets import TrainingConfig
+from synthesis.pggan.pyramid import TRAIN, from_array
+from synthesis.pggan.runlog import read_log
+from synthesis.pggan.sampling import sample
+from synthesis.pggan.state import retain, state_path, states
+from synthesis.pggan.step import Trainer, fade_films
+from synthesis.pggan.training import train
+from synthesis.pggan.watch import Collapsed, CollapseWatch, Diverged, OutOfMemory
+from tests.synthesis.pggan.conftest import blobs, short_run
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def weights(folder):
+    return load_file(states(folder / "states")[-1][1])
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def lines(folder):
+    timing = {"images_per_second", "elapsed"}
+    return [{k: v for k, v in line.items() if k not in timing} for line in read_log(folder)]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("stop_at", [1, 13, 19])  # within a stage, in a fade, after a growth
+def test_resumed_run_is_bit_for_bit_the_unbroken_run(tmp_path, pyramid, stop_at, precision):
+    # given a run that nothing interrupts
+    config = short_run(precision=precision)
+    train(config, pyramid, tmp_path / "whole")
+    # when another is stopped after some steps and taken up again
+    steps = iter(range(10_000))
+    result = train(config, pyramid, tmp_path / "broken", should_stop=lambda: next(steps) >= stop_at)
+    assert not result.finished
+    result = train(config, pyramid, tmp_path / "broken")
+    # then weights, averages, moments and the log are the same to the last bit
+    assert result.finished
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "broken"))
+    assert lines(tmp_path / "whole") == lines(tmp_path / "broken")
+    whole, broken = (load_file(tmp_path / n / "generator.safetensors") for n in ("whole", "broken"))
+    assert same(whole, broken)
+
+
+KILLED = """
+import sys, time, torch
+torch.set_num_threads(1)
+from synthesis.pggan import step, training
+from synthesis.pggan.presets import TrainingConfig
+from synthesis.pggan.pyramid import Pyramid
+import json
+config = TrainingConfig.from_json(json.load(open(sys.argv[1])))
+count = 0
+plain = step.Trainer.train_step
+def slow(self, *args):
+    global count
+    count += 1
+    if count == int(sys.argv[4]):
+        print("ready", flush=True)
+        time.sleep(60)
+    return plain(self, *args)
+step.Trainer.train_step = slow
+training.train(config, Pyramid.open(sys.argv[2]), sys.argv[3])
+"""
+
+
+def test_run_killed_within_a_tick_resumes_bit_for_bit(tmp_path, pyramid):
+    # given a run killed without warning, three steps past its last state
+    config = short_run()
+    (tmp_path / "config.json").write_text(json.dumps(config.as_json()))
+    arguments = [str(tmp_path / "config.json"), str(pyramid.folder), str(tmp_path / "killed"), "16"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, *arguments], stdout=subprocess.PIPE, cwd=ROOT
+    )
+    assert process.stdout.readline() == b"ready\n"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    last = states(tmp_path / "killed" / "states")[-1][0]
+    assert 0 < last < 15 * 8  # steps were lost, and the log is ahead of the state
+    # when it is resumed
+    train(config, pyramid, tmp_path / "killed")
+    train(config, pyramid, tmp_path / "whole")
+    # then nothing shows that it was killed
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "killed"))
+    assert lines(tmp_path / "whole") == lines(tmp_path / "killed")
+
+
+def test_state_cut_short_by_a_kill_is_never_seen(tmp_path, pyramid):
+    config = short_run()
+    steps = iter(range(10_000))
+    train(config, pyramid, tmp_path / "run", should_stop=lambda: next(steps) >= 8)
+    folder = tmp_path / "run" / "states"
+    (folder / ".state-0000000099.safetensors.x1").write_bytes(b"half a state")
+    assert train(config, pyramid, tmp_path / "run").finished
+    assert not list(folder.glob(".state*"))
+
+
+def test_parameters_that_do_not_take_part_stay_as_they_were(pyramid):
+    config = short_run(16)
+    trainer = Trainer(config, torch.device("cpu"), Workers())
+    phase = config.schedule.at(0)
+    trainer.begin_stage(phase)
+    before = {k: v.clone() for k, v in trainer.generator.named_parameters()}
+    trainer.train_step([torch.rand(8, 1, 4, 4)], phase)
+    moved = {k for k, v in trainer.generator.named_parameters() if not torch.equal(v, before[k])}
+    assert moved == {f"{n}.{p}" for n in ("dense", "first", "to_rgb.0") for p in ("weight", "bias")}
+
+
+def test_average_follows_the_generator_by_its_rate(pyramid):
+    config = short_run(ema=0.75)
+    trainer = Trainer(config, torch.device("cpu"), Workers())
+    phase = config.schedule.at(0)
+    trainer.begin_stage(phase)
+    start = trainer.average.first.weight.clone()
+    trainer.train_step([torch.rand(8, 1, 4, 4)], phase)
+    expected = 0.75 * start + 0.25 * trainer.generator.first.weight
+    assert torch.allclose(trainer.average.first.weight, expected)
+
+
+def test_parts_of_a_minibatch_give_the_same_step_but_for_rounding():
+    # given no minibatch stddev, whose groups the parts would change
+    results = []
+    for parts in (1, 4):
+        config = short_run(accumulate=parts)
+        network = dataclasses.replace(config.network, stddev_group=-1)
+        config = dataclasses.replace(config, network=network)
+        trainer = Trainer(config, torch.device("cpu"), Workers())
+        phase = config.schedule.at(10_000)
+        trainer.begin_stage(phase)
+        trainer.train_step([torch.from_numpy(blobs(8, 8))[:, None]], phase)
+        results.append([p.grad for p in trainer.adam_d.param_groups[0]["params"]])
+    for a, b in zip(*results, strict=True):
+        assert (a is None) == (b is None)  # of the smaller size's FromRGB, once faded in
+        assert a is None or torch.allclose(a, b, atol=1e-5, rtol=1e-3)
+
+
+def test_films_are_faded_as_the_network_is():
+    films = torch.from_numpy(blobs(2, 8))[:, None]
+    assert torch.equal(fade_films(films, 1.0), films)
+    halves = fade_films(films, 0.0)
+    assert torch.equal(halves[..., ::2, ::2], halves[..., 1::2, 1::2])
+    mixed = fade_films(films, 0.25)
+    assert torch.allclose(mixed, 0.75 * halves + 0.25 * films)
+
+
+def test_run_improves_on_what_it_began_with(tmp_path, pyramid):
+    config = short_run(4, minibatch=16, images=9600)
+    config = dataclasses.replace(
+        config, schedule=config.schedule.changed(learning_rate=3e-3), ema=0.98
+    )
+    untrained = training.grown(Trainer(config, torch.device("cpu"), Workers()).average, 0)
+    result = train(config, pyramid, tmp_path / "run")
+    real = pyramid.unit(4, range(pyramid.count(TRAIN)))
+    before, after = (
+        frechet.distance(np.stack([i for _, i in sample(g, 128, seed=0)]), real)
+        for g in (untrained, load_generator(result.generator))
+    )
+    assert after < before / 4
+
+
+def test_card_and_split_record_what_was_trained_on(tmp_path, pyramid):
+    card = {"name": "Discs", "data": "computed discs", "licence": "CC0-1.0"}
+    result = train(short_run(), pyramid, tmp_path / "run", card=card)
+    generator = load_generator(result.generator)
+    assert generator.card["name"] == "Discs"
+    assert generator.card["licence"] == "CC0-1.0"
+    assert generator.card["images_seen"] == result.images == 192
+    assert generator.card["data"]["films"] == pyramid.count(TRAIN)
+    assert generator.card["data"]["held_out_films"] == 80 - pyramid.count(TRAIN)
+    split = json.loads((tmp_path / "run" / "split.json").read_text())
+    assert split["digest"] == pyramid.digest == generator.card["data"]["digest"]
+
+
+def test_generator_of_a_stopped_run_is_as_large_as_the_run_had_grown(tmp_path, pyramid):
+    steps = iter(range(10_000))
+    result = train(short_run(16), pyramid, tmp_path / "run", should_stop=lambda: next(steps) >= 14)
+    generator = load_generator(result.generator)
+    assert generator.config.resolution == 8
+    assert 0 < generator.fade < 1
+
+
+def test_progress_tells_of_every_tick_and_ends_at_the_end(tmp_path, pyramid):
+    told = []
+    train(short_run(), pyramid, tmp_path / "run", on_progress=told.append)
+    ticks = [p for p in told if p.kind == "tick"]
+    assert len(ticks) == 4
+    assert all(p.grid.is_file() and p.metrics["spread"] > 0 for p in ticks)
+    assert told[-1].fraction == 1.0
+    assert told[-1].seconds_left == 0.0
+    assert {p.resolution for p in ticks} == {4, 8}
+
+
+def test_loss_that_is_not_a_number_stops_the_run_and_keeps_the_last_good_state(
+    tmp_path, pyramid, monkeypatch
+):
+    plain = Trainer.train_step
+
+    def poisoned(self, films, phase):
+        terms = plain(self, films, phase)
+        if self.step > 8:
+            with torch.no_grad():
+                self.generator.first.weight.fill_(float("nan"))
+            terms["generator"] = terms["generator"] * float("nan")
+        return terms
+
+    monkeypatch.setattr(Trainer, "train_step", poisoned)
+    with pytest.raises(Diverged, match="lower learning rate"):
+        train(short_run(), pyramid, tmp_path / "run")
+    kept = states(tmp_path / "run" / "states")
+    assert kept
+    assert all(torch.isfinite(v).all() for v in load_file(kept[-1][1]).values())
+    monkeypatch.undo()
+    assert train(short_run(), pyramid, tmp_path / "run").finished
+
+
+def test_collapse_is_called_after_three_ticks_in_a_row_only():
+    watch = CollapseWatch(real_spread=0.2, ratio=0.02)
+    alike = np.full((8, 4, 4), 0.5)
+    varied = np.random.default_rng(0).uniform(size=(8, 4, 4))
+    watch.check(alike, 1), watch.check(alike, 2)
+    assert watch.check(varied, 3) > 1
+    watch.check(alike, 4), watch.check(alike, 5)
+    with pytest.raises(Collapsed, match="larger minibatch"):
+        watch.check(alike, 6)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to"),
+        MemoryError(),
+    ],
+)
+def test_out_of_memory_says_what_to_lower(tmp_path, pyramid, monkeypatch, error):
+    def too_big(self, films, phase):
+        raise error
+
+    monkeypatch.setattr(Trainer, "train_step", too_big)
+    with pytest.raises(OutOfMemory, match=r"--accumulate 2 .* --precision bf16, .*4:4"):
+        train(short_run(), pyramid, tmp_path / "run")
+
+
+def test_other_errors_are_not_taken_for_out_of_memory(tmp_path, pyramid, monkeypatch):
+    def broken(self, films, phase):
+        raise RuntimeError("shape mismatch")
+
+    monkeypatch.setattr(Trainer, "train_step", broken)
+    with pytest.raises(RuntimeError, match="shape mismatch"):
+        train(short_run(), pyramid, tmp_path / "run")
+
+
+def test_run_is_not_resumed_on_other_films_or_settings(tmp_path, pyramid):
+    config = short_run()
+    steps = iter(range(10_000))
+    train(config, pyramid, tmp_path / "run", should_stop=lambda: next(steps) >= 7)
+    others = from_array(blobs(30, seed=9), tmp_path / "others")
+    with pytest.raises(DataError, match="other films"):
+        train(config, others, tmp_path / "run")
+    with pytest.raises(CheckpointError, match="seed = 0, now 1"):
+        train(dataclasses.replace(config, seed=1), pyramid, tmp_path / "run")
+    with pytest.raises(CheckpointError, match="holds a run already"):
+        train(config, pyramid, tmp_path / "run", resume=False)
+
+
+def test_newest_states_and_milestones_are_kept(tmp_path):
+    for images in range(0, 100_000, 10_000):
+        state_path(tmp_path, images).write_bytes(b"")
+    retain(tmp_path, keep=2, every_images=40_000)
+    assert [images for images, _ in states(tmp_path)] == [0, 40_000, 80_000, 90_000]
+
+
+def test_settings_survive_json():
+    config = short_run(16, precision="bf16", mirror=True)
+    assert TrainingConfig.from_json(json.loads(json.dumps(config.as_json()))) == config
+
+
+def test_two_workers_train_as_one_and_write_one_run(tmp_path, pyramid):
+    # given torchrun with two processes on the CPU (gloo)
+    config = short_run()
+    (tmp_path / "config.json").write_text(json.dumps(config.as_json()))
+    script = tmp_path / "worker.py"
+    script.write_text(
+        "import json, sys, torch\n"
+        "torch.set_num_threads(1)\n"
+        "from synthesis.pggan import step, training\n"
+        "from synthesis.pggan.presets import TrainingConfig\n"
+        "from synthesis.pggan.pyramid import Pyramid\n"
+        "config = TrainingConfig.from_json(json.load(open(sys.argv[1])))\n"
+        "run_close = training.Run.close\n"
+        "def close(self):\n"
+        "    t = self.trainer\n"
+        "    total = sum(p.double().sum().item() for p in t.generator.parameters())\n"
+        "    open(f'{sys.argv[3]}-{self.workers.rank}.txt', 'w').write(repr(total))\n"
+        "    run_close(self)\n"
+        "training.Run.close = close\n"
+        "training.train(config, Pyramid.open(sys.argv[2]), sys.argv[3])\n"
+    )
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
+    command += ["--master-port=29571", str(script)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, str(tmp_path / "config.json"), str(pyramid.folder), str(run)],
+        capture_output=True, text=True, env=environment, cwd=ROOT, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    # then both hold the same weights and the chief alone wrote
+    assert (tmp_path / "run-0.txt").read_text() == (tmp_path / "run-1.txt").read_text()
+    assert len(read_log(run, "tick")) == 4
+    assert load_generator(run / "generator.safetensors").card["images_seen"] == 192
+
+
+def test_minibatch_that_workers_cannot_share_is_refused():
+    with pytest.raises(ValueError, match="multiple of 3"):
+        Workers(0, 3).share(8)
+
+
+def test_stop_is_heeded_at_once(tmp_path, pyramid):
+    began = time.monotonic()
+    result = train(short_run(images=10**7), pyramid, tmp_path / "run", should_stop=lambda: True)
+    assert result.images == 8
+    assert time.monotonic() - began < 120
