@@ -362,16 +362,21 @@ export class Room {
   private async draftOf(item: Item): Promise<Draft> {
     const kept = await this.context.store.draft(item.id);
     const standing = item.standing;
-    const unsent = this.outbox.pending(item.id).length > 0;
+    const unsent = this.outbox.pending(item.id).at(-1);
     // The draft in this browser counts unless another device has gone on from there.
-    if (kept?.reader === this.state.reader && (unsent || kept.head === (standing?.client_id ?? null))) {
-      return kept;
+    if (kept?.reader === this.state.reader) {
+      if (unsent) return { ...kept, head: unsent.clientId, revision: Number(unsent.body.revision) };
+      if (!standing || kept.own.includes(standing.client_id)) {
+        // What was not kept before the page went is said again, on top of what has arrived.
+        return { ...kept, head: standing?.client_id ?? null, revision: standing?.revision ?? 0 };
+      }
     }
     const timings = standing?.timings ?? {};
     return {
       id: item.id, reader: this.state.reader,
       answer: standing ? structuredClone(standing.answer) : emptyAnswer(),
       head: standing?.client_id ?? null, revision: standing?.revision ?? 0,
+      own: standing ? [standing.client_id] : [],
       activeMs: Number(timings.active_ms ?? 0), changes: Number(timings.judgment_changes ?? 0),
       exposed: timings.exposure_ms !== undefined,
       exposureMs: (timings.exposure_ms as number | undefined) ?? null,
@@ -424,6 +429,7 @@ export class Room {
     const kept = this.outbox.post(letter);
     // post() may have folded the letter into an unsent draft, under that one's name.
     draft.head = letter.clientId;
+    if (!draft.own.includes(letter.clientId)) draft.own.push(letter.clientId);
     draft.revision = Number(letter.body.revision);
     this.keepDraft({ answer, submitted });
     await kept;

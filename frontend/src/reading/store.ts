@@ -10,6 +10,8 @@ export interface Draft {
   /** client_id of the revision that this one grows from. */
   head: string | null;
   revision: number;
+  /** client_ids that this draft has grown through, whether or not they reached the server. */
+  own: string[];
   activeMs: number;
   changes: number;
   /** The scan was shown for its time: it is not shown again. */

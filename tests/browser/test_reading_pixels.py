@@ -1,0 +1,314 @@
+"""The right grey values on the screen, on both renderers."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from readerstudy.imaging import frames
+from tests.browser.reading_page import Reading, sign_in
+from tests.reading.rooms import ReadingRoom, make_room
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+RENDERERS = ["canvas", "webgl2"]
+
+# The canvas as it is, read within the task that drew it (WebGL forgets its buffer afterwards).
+PIXELS = """() => {
+  const {viewer} = readingRoom;
+  viewer.drawNow();
+  const copy = document.createElement('canvas');
+  copy.width = viewer.canvas.width; copy.height = viewer.canvas.height;
+  const context = copy.getContext('2d', {willReadFrequently: true});
+  context.drawImage(viewer.canvas, 0, 0);
+  const {data} = context.getImageData(0, 0, copy.width, copy.height);
+  let text = '';
+  for (let i = 0; i < data.length; i += 4) {
+    if (data[i] !== data[i + 1] || data[i] !== data[i + 2]) return null;
+    text += String.fromCharCode(data[i]);
+  }
+  return [copy.width, copy.height, btoa(text)];
+}"""
+
+
+def screen(page: Page) -> NDArray[np.float64]:
+    """Grey levels on the canvas, rows x columns, 0..255."""
+    import base64
+
+    answer = page.evaluate(PIXELS)
+    assert answer is not None, "something on the canvas is not grey"
+    width, height, text = answer
+    return np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width).astype(float)
+
+
+def show(
+    context: BrowserContext, page: Page, live_server: Any, room: ReadingRoom, renderer: str
+) -> Reading:
+    sign_in(context, live_server, room)
+    reading = Reading(page, live_server, room.study, f"?renderer={renderer}").open().shown(1)
+    assert page.evaluate("() => readingRoom.viewer.kind") == renderer
+    return reading
+
+
+def at_one_to_one(page: Page, size: int) -> NDArray[np.float64]:
+    page.evaluate("() => readingRoom.viewer.setZoom(1)")
+    view = page.evaluate("() => readingRoom.viewer.viewOf(0)")
+    assert view["scale"] == 1
+    whole = screen(page)
+    x, y = int(view["x"]), int(view["y"])
+    return whole[y : y + size, x : x + size]
+
+
+def expected(values: NDArray[Any], centre: float, width: float, invert: bool) -> NDArray[Any]:
+    """Linear window, computed independently: centre - width/2 black, centre + width/2 white."""
+    grey = np.clip((values - (centre - width / 2)) / width, 0, 1)
+    return 255 * (1 - grey if invert else grey)
+
+
+def ramp(number: int) -> NDArray[np.uint16]:
+    """Every value from 0 to 4095 in rows of 256."""
+    return np.tile(np.arange(4096, dtype=np.uint16).reshape(16, 256), (16, 1))
+
+
+@pytest.mark.parametrize("renderer", RENDERERS)
+@pytest.mark.parametrize(
+    ("centre", "width", "invert"),
+    [
+        (2047.5, 4095, False),
+        (2047.5, 4095, True),
+        (1000, 256, False),
+        (1000, 255, True),
+        (3000, 16, False),
+        (5, 10, False),
+        (4090, 1, False),
+    ],
+)
+def test_the_ramp_is_exact_to_one_grey_level(
+    context: BrowserContext,
+    page: Page,
+    live_server: Any,
+    renderer: str,
+    centre: float,
+    width: float,
+    invert: bool,
+) -> None:
+    room = make_room(cases=1, picture=ramp)
+    show(context, page, live_server, room, renderer)
+    page.evaluate(
+        "([centre, width, invert]) => readingRoom.viewer.setWindow({centre, width, invert})",
+        [centre, width, invert],
+    )
+    seen = at_one_to_one(page, 256)
+    error = np.abs(seen - expected(ramp(1).astype(float), centre, width, invert))
+    assert error.max() <= 1
+
+
+@pytest.mark.parametrize("renderer", RENDERERS)
+@pytest.mark.parametrize("bits", [8, 10, 12, 16])
+def test_every_bit_depth_fills_the_range(
+    context: BrowserContext, page: Page, live_server: Any, renderer: str, bits: int
+) -> None:
+    most = (1 << bits) - 1
+
+    def picture(number: int) -> NDArray[np.uint16]:
+        return np.linspace(0, most, 256 * 256).round().astype(np.uint16).reshape(256, 256)
+
+    room = make_room(cases=1, picture=picture, bits=bits)
+    show(context, page, live_server, room, renderer)
+    seen = at_one_to_one(page, 256)
+    assert np.abs(seen - expected(picture(1).astype(float), most / 2, most, False)).max() <= 1
+
+
+@pytest.mark.parametrize("renderer", RENDERERS)
+def test_a_reduced_image_is_as_calm_as_an_ideal_area_average(
+    context: BrowserContext, page: Page, live_server: Any, renderer: str
+) -> None:
+    """White noise (SD 200 of 4095) averaged over 1 / scale^2 pixels, within 10 %."""
+
+    def picture(number: int) -> NDArray[np.uint16]:
+        random = np.random.default_rng(1)
+        return np.clip(2048 + random.normal(0, 200, (2000, 2000)), 0, 4095).astype(np.uint16)
+
+    room = make_room(cases=1, picture=picture)
+    show(context, page, live_server, room, renderer)
+    view = page.evaluate("() => readingRoom.viewer.viewOf(0)")
+    assert view["scale"] < 0.5
+    page.evaluate("() => readingRoom.viewer.setWindow({centre: 2048, width: 500})")
+    whole = screen(page)
+    side = int(2000 * view["scale"])
+    x, y = int(view["x"]), int(view["y"])
+    seen = whole[y + 5 : y + side - 5, x + 5 : x + side - 5] / 255 * 500
+    ideal = area_average(picture(1).astype(float), view["scale"])[5:-5, 5:-5]
+    assert seen.std() == pytest.approx(ideal.std(), rel=0.10)
+    assert np.abs(seen + 1798 - ideal[: seen.shape[0], : seen.shape[1]]).max() <= 2.1
+
+
+def area_average(values: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
+    """The ideal: each target pixel is the mean over its exact footprint."""
+
+    def along(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        count = int(values.shape[0] * scale)
+        sums = np.vstack([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
+        edges = np.arange(count + 1) / scale
+        whole = np.minimum(edges.astype(int), values.shape[0] - 1)
+        at = sums[whole] + (edges - whole)[:, None] * values[whole]
+        return np.diff(at, axis=0) * scale
+
+    return along(along(values).T).T
+
+
+def test_both_renderers_agree_everywhere(browser: Browser, live_server: Any) -> None:
+    """Reduced, 1:1, magnified, panned: no pixel differs by more than one level."""
+    pictures: dict[str, list[NDArray[np.float64]]] = {}
+    for renderer in RENDERERS:
+        context = browser.new_context(viewport={"width": 900, "height": 700})
+        page = context.new_page()
+        room = make_room(cases=1, picture=textured)
+        show(context, page, live_server, room, renderer)
+        pictures[renderer] = []
+        for zoom in ("'fit'", "0.37", "0.9", "1", "1.7", "2", "5.3"):
+            page.evaluate(f"() => readingRoom.viewer.setZoom({zoom})")
+            page.evaluate("() => readingRoom.viewer.pan(13, -7)")
+            pictures[renderer].append(screen(page))
+        context.close()
+    for one, two in zip(*pictures.values(), strict=True):
+        difference = np.abs(one - two)
+        # Float rounding may tip a pixel at the image's very edge.
+        assert (difference > 1).mean() < 1e-4
+
+
+def textured(number: int) -> NDArray[np.uint16]:
+    random = np.random.default_rng(7)
+    return random.integers(0, 4096, (600, 500)).astype(np.uint16)
+
+
+def test_two_to_one_magnifies_smoothly(
+    context: BrowserContext, page: Page, live_server: Any
+) -> None:
+    """Bilinear: between two pixels lies their mean, not a step."""
+
+    def picture(number: int) -> NDArray[np.uint16]:
+        return np.tile(np.array([0, 4095], np.uint16), (128, 64))
+
+    room = make_room(cases=1, picture=picture)
+    show(context, page, live_server, room, "canvas")
+    page.evaluate("() => readingRoom.viewer.setZoom(2)")
+    view = page.evaluate("() => readingRoom.viewer.viewOf(0)")
+    line = screen(page)[int(view["y"]) + 50, int(view["x"]) + 1 : int(view["x"]) + 9]
+    # quarter points of 0..255
+    assert set(np.round(line)) == {64, 191}
+
+
+@pytest.mark.parametrize("ratio", [1, 1.5, 2, 3])
+def test_a_screen_pixel_is_a_canvas_pixel(browser: Browser, live_server: Any, ratio: float) -> None:
+    context = browser.new_context(viewport={"width": 911, "height": 703}, device_scale_factor=ratio)
+    page = context.new_page()
+    room = make_room(cases=1, picture=ramp)
+    show(context, page, live_server, room, "canvas")
+    css = page.evaluate(
+        "() => { const b = readingRoom.viewer.host.getBoundingClientRect(); return [b.width, b.height] }"
+    )
+    canvas = page.evaluate(
+        "() => [readingRoom.viewer.canvas.width, readingRoom.viewer.canvas.height]"
+    )
+    assert canvas[0] == pytest.approx(css[0] * ratio, abs=1)
+    assert canvas[1] == pytest.approx(css[1] * ratio, abs=1)
+    seen = at_one_to_one(page, 256)
+    assert np.abs(seen - expected(ramp(1).astype(float), 2047.5, 4095, False)).max() <= 1
+    context.close()
+
+
+def test_pixels_arrive_byte_for_byte(context: BrowserContext, page: Page, live_server: Any) -> None:
+    """Python packs, the browser unpacks: noise, extremes, odd sizes, every bit depth."""
+    random = np.random.default_rng(3)
+    cases = [
+        (random.integers(0, 1 << bits, shape).astype(np.uint16), bits)
+        for bits, shape in (
+            (1, (3, 5)),
+            (8, (64, 64)),
+            (12, (33, 47)),
+            (16, (129, 65)),
+            (16, (1, 1)),
+        )
+    ]
+    cases.append((np.tile(np.array([0, 65535], np.uint16), (16, 8)), 16))
+    cases.append((np.full((40, 40), 65535, np.uint16), 16))
+    room = make_room(cases=1)
+    sign_in(context, live_server, room)
+    bodies = iter([frames.pad(frames.encode(pixels, bits=bits), 40_000) for pixels, bits in cases])
+    context.route("**/frames/1", lambda route: route.fulfill(body=next(bodies)))
+    reading = Reading(page, live_server, room.study).open().shown(1)
+    digest = """async () => {
+      const [frame] = readingRoom.viewer.current();
+      const hash = await crypto.subtle.digest('SHA-256', frame.pixels);
+      return [frame.rows, frame.columns, frame.bits,
+              [...new Uint8Array(hash)].map(b => b.toString(16).padStart(2, '0')).join('')];
+    }"""
+    for pixels, bits in cases:
+        assert page.evaluate(digest) == [
+            *pixels.shape,
+            bits,
+            hashlib.sha256(pixels.astype("<u2").tobytes()).hexdigest(),
+        ]
+        if (pixels, bits) is not cases[-1]:
+            page.evaluate("() => readingRoom.viewer.loader.keepOnly([])")
+            try:
+                page.evaluate("() => readingRoom.viewer.show(readingRoom.item.frames)")
+            except Exception:
+                break
+    assert not reading.errors
+
+
+@pytest.mark.parametrize("renderer", RENDERERS)
+def test_a_lost_context_takes_the_form_away_and_comes_back(
+    context: BrowserContext, page: Page, live_server: Any, renderer: str
+) -> None:
+    if renderer == "canvas":
+        pytest.skip("no way to lose a 2D context on purpose")
+    room = make_room(cases=1, picture=ramp)
+    show(context, page, live_server, room, renderer)
+    before = screen(page)
+    page.evaluate(
+        "() => { const gl = readingRoom.viewer.canvas.getContext('webgl2');"
+        " window.loser = gl.getExtension('WEBGL_lose_context'); window.loser.loseContext(); }"
+    )
+    page.wait_for_selector(".form:disabled", state="attached")
+    page.evaluate("() => window.loser.restoreContext()")
+    page.wait_for_selector(".form:not(:disabled)")
+    assert np.array_equal(screen(page), before)
+
+
+def test_two_hundred_images_with_flat_memory(
+    context: BrowserContext, page: Page, live_server: Any
+) -> None:
+    """Frames come and go; those kept are bounded."""
+    room = make_room(cases=8, picture=lambda number: textured(number))
+    show(context, page, live_server, room, "canvas")
+    session = context.new_cdp_session(page)
+
+    def used() -> int:
+        session.send("HeapProfiler.collectGarbage")
+        memory = page.evaluate("() => performance.memory.usedJSHeapSize")
+        usage = session.send("Runtime.getHeapUsage")
+        return int(max(memory, usage["usedSize"]) + usage.get("backingStorageSize", 0))
+
+    deed = """async () => {
+      const {viewer, listing} = readingRoom;
+      for (let i = 0; i < 50; i++) {
+        const item = listing.items[i % listing.items.length];
+        viewer.loader.keepOnly([]);
+        await viewer.show(item.frames);
+      }
+      return viewer.loader.ready.size;
+    }"""
+    sizes = []
+    for _ in range(4):
+        assert page.evaluate(deed) <= 8
+        sizes.append(used())
+    # one 600 x 500 frame with its view is about 3 MB; 150 of them would be 450 MB
+    assert sizes[-1] - sizes[0] < 12e6, sizes
