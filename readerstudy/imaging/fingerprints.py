@@ -60,7 +60,7 @@ def perceptual_hash(picture: NDArray[np.uint8]) -> str:
 def thumbnail(picture: NDArray[np.uint8]) -> bytes:
     """The preview as a JPEG of at most 256 pixels a side."""
     image = Image.fromarray(picture)
-    image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
+    image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BILINEAR)
     file = io.BytesIO()
-    image.save(file, "JPEG", quality=82, optimize=True)
+    image.save(file, "JPEG", quality=82)
     return file.getvalue()

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 MARGIN = 0.28  # share of each side in which text and markers are looked for
-WORKING_SIDE = 700
+WORKING_SIDE = 512
+MOST_SHAPES = 500  # more at one contrast is noise, not writing
 
 _STROKE = 0.016  # widest stroke, share of the side
 # Stroke against surroundings, of 255, and the letters a line of that contrast needs: faint text
@@ -176,9 +177,12 @@ def _strokes(picture: NDArray[np.uint8], raised: NDArray[np.uint8], contrast: in
     if not count:
         return []
     areas = np.bincount(marks.ravel(), minlength=count + 1)
+    candidates = np.flatnonzero(areas >= 6)[1 if areas[0] >= 6 else 0 :]
+    if candidates.size > MOST_SHAPES:
+        return []
     places = ndimage.find_objects(marks)
     strokes: list[_Stroke] = []
-    for number in np.flatnonzero(areas >= 6)[1 if areas[0] >= 6 else 0 :]:
+    for number in candidates:
         rows, columns = places[number - 1]
         height, width = rows.stop - rows.start, columns.stop - columns.start
         if not (_LETTER[0] * side <= height <= _MARKER[1] * side and width <= 0.14 * side):

@@ -119,7 +119,7 @@ def _decode(dataset: Dataset) -> Decoded:
         bits_stored = _bits_stored(dataset, notes)
         index = _index(dataset, stored, bits_stored, signed=signed)
         grey = pipeline(dataset, bits_stored=bits_stored, signed=signed)
-        pixels = index if grey.table is None else grey.table[index]
+        pixels = _looked_up(index, grey.table)
         bits, window = grey.bits, grey.window
         notes += grey.notes
     else:
@@ -141,6 +141,16 @@ def _decode(dataset: Dataset) -> Decoded:
         notes=notes,
         dataset=dataset,
     )
+
+
+def _looked_up(index: NDArray[np.uint16], table: NDArray[np.uint16] | None) -> NDArray[np.uint16]:
+    """``table[index]``; the two commonest tables, nothing and plain inversion, need no look-up."""
+    if table is None:
+        return index
+    top = table.size - 1
+    if table[0] == top and np.array_equal(table, np.arange(top, -1, -1, dtype=np.uint16)):
+        return np.subtract(np.uint16(top), index)
+    return np.take(table, index, mode="clip")
 
 
 def _bits_stored(dataset: Dataset, notes: list[str]) -> int:
