@@ -1,0 +1,103 @@
+"""How fast the reading room is, on this machine's software rendering (``make bench``)."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from playwright.sync_api import BrowserContext, Page
+
+from tests.browser.reading_page import Reading, sign_in
+from tests.reading.rooms import make_room
+
+pytestmark = [pytest.mark.django_db(transaction=True)]
+
+DIST = Path(__file__).resolve().parents[2] / "static" / "dist"
+CASES = 24
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+
+
+def film(number: int, size: int) -> NDArray[np.uint16]:
+    """A smooth 12-bit picture with detector noise: compresses about as a radiograph does."""
+    random = np.random.default_rng(number)
+    y, x = np.mgrid[0:size, 0:size].astype(np.float32) / size
+    picture = 600 + 2600 * np.exp(-((x - 0.5) ** 2 + (y - 0.4) ** 2) * 5)
+    picture += 250 * np.sin(x * 40) * np.exp(-((y - 0.5) ** 2) * 8)
+    picture += random.normal(0, 12, picture.shape).astype(np.float32)
+    return np.clip(picture, 0, 4095).astype(np.uint16)
+
+
+def test_the_page_is_small() -> None:
+    """Script and style of the whole page, gzipped: at most 100 KiB."""
+    sizes = {
+        name: len(gzip.compress((DIST / name).read_bytes(), 9))
+        for name in ("reading.js", "reading.css", "fetch.worker.js")
+    }
+    total = sum(sizes.values())
+    say(f"\n    bundle, gzip: {total / 1024:.1f} KiB of 100 ({sizes})")
+    assert total <= 100 * 1024
+
+
+@pytest.mark.bench
+@pytest.mark.parametrize("renderer", ["auto"])
+@pytest.mark.parametrize("size", [1024, 3000])
+def test_key_to_paint_decode_and_drag(
+    context: BrowserContext, page: Page, live_server: Any, size: int, renderer: str
+) -> None:
+    drawn = {number: film(number, size) for number in (1, 2, 3)}
+    room = make_room(cases=CASES, picture=lambda number: drawn[1 + number % 3])
+    sign_in(context, live_server, room)
+    reading = Reading(page, live_server, room.study).open().shown(1)
+    page.evaluate(
+        """() => {
+          window.pressed = [];
+          addEventListener('keydown', event => {
+            if (event.key === 'Enter') window.pressed.push(event.timeStamp);
+          }, {capture: true});
+          performance.clearMarks('case-painted');
+        }"""
+    )
+    for number in range(1, CASES):
+        page.wait_for_function(
+            "() => { const next = readingRoom.waiting()[1]; return next &&"
+            " readingRoom.viewer.loader.now(next.frames[0]) }"
+        )
+        page.wait_for_timeout(150)
+        reading.press("r", "3", "d", "Enter").shown(number + 1)
+    waits = page.evaluate(
+        """() => { const painted = performance.getEntriesByName('case-painted');
+          return window.pressed.map((at, i) => painted[i].startTime - at) }"""
+    )
+    decode = page.evaluate("() => readingRoom.viewer.loader.decodeTimes")
+    drag = page.evaluate(
+        """async () => { const {viewer} = readingRoom, times = [];
+          for (let i = 0; i < 90; i++) {
+            await new Promise(requestAnimationFrame);
+            const began = performance.now();
+            viewer.setWindow({centre: 1500 + 10 * i, width: 3000 - 20 * i});
+            viewer.drawNow();
+            times.push(performance.now() - began);
+          }
+          return times }"""
+    )
+    kind = page.evaluate("() => readingRoom.viewer.kind")
+
+    def words(values: list[float]) -> str:
+        low, high = np.percentile(values, [50, 95])
+        return f"median {low:.1f} ms, 95th percentile {high:.1f} ms (n = {len(values)})"
+
+    say(f"\n    {size} x {size}, {kind}")
+    say(f"      key to paint  {words(waits)}; limits 50 and 100")
+    say(f"      decode        {words(decode)}")
+    say(f"      drag, a frame {words(drag)}")
+    assert np.median(waits) <= 50
+    assert np.percentile(waits, 95) <= 100
+    assert np.median(drag) <= 16.7
