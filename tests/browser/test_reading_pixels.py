@@ -204,7 +204,8 @@ def test_a_screen_pixel_is_a_canvas_pixel(browser: Browser, live_server: Any, ra
     room = make_room(cases=1, picture=ramp)
     show(context, page, live_server, room, "canvas")
     css = page.evaluate(
-        "() => { const b = readingRoom.viewer.host.getBoundingClientRect(); return [b.width, b.height] }"
+        "() => { const b = readingRoom.viewer.host.getBoundingClientRect();"
+        " return [b.width, b.height] }"
     )
     canvas = page.evaluate(
         "() => [readingRoom.viewer.canvas.width, readingRoom.viewer.canvas.height]"
