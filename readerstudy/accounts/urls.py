@@ -1,2 +1,8 @@
+from django.urls import path
+
+from readerstudy.accounts import views
+
 app_name = "accounts"
-urlpatterns: list = []
+urlpatterns = [
+    path("me/", views.profile, name="profile"),
+]

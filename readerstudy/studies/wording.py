@@ -221,6 +221,13 @@ RENDERING = {
     ),
     "border_fraction": Word("Masked border", "Share of each side, 0 to 0.2."),
     "mask_markers": Word("Mask side markers and text"),
+    "polarity": Word(
+        "Polarity", choices={"bones-white": "Bones white", "bones-black": "Bones black"}
+    ),
+    "grain_matched": Word(
+        "Grain up to a level",
+        "Brings each case up to the noise level below instead of adding it to all alike.",
+    ),
     "grain": Word("Added noise", "Standard deviation as a share of the full range, 0 to 0.1."),
 }
 PLAN = {

@@ -24,7 +24,7 @@ ROLES = ["owner", "editor", "monitor", "analyst", "reader", "stranger", "anonymo
 
 # Who may do what, written out once more by hand: deed -> state -> roles.
 def always(roles: set[str]) -> dict[str, set[str]]:
-    return {state: roles for state in ("draft", "locked", "open", "closed")}
+    return dict.fromkeys(("draft", "locked", "open", "closed"), roles)
 
 
 EVERYBODY = {"owner", "editor", "monitor", "analyst"}

@@ -61,7 +61,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            getattr(self, options["deed"])(**options)
+            getattr(self, f"do_{options['deed']}")(**options)
         except FileNotValid as error:
             for fault in error.faults:
                 self.stderr.write(f"{options['file']}: {fault}")
@@ -73,7 +73,7 @@ class Command(BaseCommand):
         except StudyError as error:
             raise CommandError(str(error)) from error
 
-    def create(self, *, file: str, owner: str, reader: list[str], **_: Any) -> None:
+    def do_create(self, *, file: str, owner: str, reader: list[str], **_: Any) -> None:
         given = protocol_file.parse(_read(file))
         by = enrolment.find_user(owner)
         study = lifecycle.create(
@@ -87,42 +87,42 @@ class Command(BaseCommand):
             enrolment.enrol(study, enrolment.find_user(name), by=by)
         self.stdout.write(str(study.public_id))
 
-    def check(self, *, file: str, **_: Any) -> None:
+    def do_check(self, *, file: str, **_: Any) -> None:
         given = protocol_file.parse(_read(file))
         self.stdout.write(f"{file}: valid, “{given.title}”")
 
-    def schema(self, **_: Any) -> None:
+    def do_schema(self, **_: Any) -> None:
         self.stdout.write(protocol_file.schema(), ending="")
 
-    def list(self, **_: Any) -> None:
+    def do_list(self, **_: Any) -> None:
         for study in Study.objects.with_counts():
             self.stdout.write(
                 f"{study.public_id}  {study.status:6}  {study.case_count:5} cases  "
                 f"{study.reader_count:3} readers  {study.title}"
             )
 
-    def export(self, *, study: str, output: str, **_: Any) -> None:
+    def do_export(self, *, study: str, output: str, **_: Any) -> None:
         self._write(protocol_file.export(_find(study)), output)
 
-    def preregister(self, *, study: str, output: str, **_: Any) -> None:
+    def do_preregister(self, *, study: str, output: str, **_: Any) -> None:
         signed = preregistration.document(_find(study))
         self._write(json.dumps(signed, indent=2, ensure_ascii=False) + "\n", output)
 
-    def lock(self, *, study: str, by: str, sign_blinding: str, **_: Any) -> None:
+    def do_lock(self, *, study: str, by: str, sign_blinding: str, **_: Any) -> None:
         locked = locking.lock(
             _find(study), by=enrolment.find_user(by), wait=True, sign_blinding=sign_blinding
         )
         self.stdout.write(f"locked, digest {locked.lock_digest}")
 
-    def open(self, *, study: str, by: str, **_: Any) -> None:
+    def do_open(self, *, study: str, by: str, **_: Any) -> None:
         lifecycle.open_study(_find(study), by=enrolment.find_user(by))
         self.stdout.write("open")
 
-    def close(self, *, study: str, by: str, **_: Any) -> None:
+    def do_close(self, *, study: str, by: str, **_: Any) -> None:
         lifecycle.close_study(_find(study), by=enrolment.find_user(by))
         self.stdout.write("closed")
 
-    def verify(self, *, study: str, **_: Any) -> None:
+    def do_verify(self, *, study: str, **_: Any) -> None:
         found = _find(study)
         if not found.lock_digest:
             raise CommandError(f"The study is {found.status}: it has no digest yet.")
@@ -134,7 +134,7 @@ class Command(BaseCommand):
             sys.exit(1)
         self.stdout.write(f"“{found.title}” is what was locked: {found.lock_digest}")
 
-    def status(self, *, study: str, json: bool, **_: Any) -> None:
+    def do_status(self, *, study: str, json: bool, **_: Any) -> None:
         found = _find(study)
         said = _status(found)
         if json:
