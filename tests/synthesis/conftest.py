@@ -19,6 +19,7 @@ def write_checkpoint(path: Path, *, resolution: int = 16, seed: int = 0, name: s
     from synthesis.pggan.config import karras
     from synthesis.pggan.networks import Generator as Network
 
+    torch.set_num_threads(1)  # these networks are too small to share out
     torch.manual_seed(seed)
     config = karras(resolution, channels_base=128, channels_max=8, latent_size=8, image_channels=1)
     return save_generator(
