@@ -98,6 +98,8 @@ def figures_of_merit(
     used = cells[:, read.any(axis=0)]
     labels = None if truth is None else truth[read.any(axis=0)]
     values, components = _influence(used, labels)
+    if covariance != "none":
+        jackknife_deviations(used, labels)  # Refuses single cases, which every method needs two of.
     if covariance == "none":  # Cases fixed: nothing varies over them.
         matrix = np.zeros((used.shape[0], used.shape[0]))
     elif covariance == "unbiased":
@@ -177,7 +179,6 @@ def _from_influence(cells: Floats, truth: Bools | None, components: Floats, meth
         _, deviations = jackknife_deviations(cells, truth)
         n = cells.shape[1]
         return np.asarray((n - 1.0) / n * (deviations @ deviations.T))
-    jackknife_deviations(cells, truth)  # For its check of single cases.
     sizes = class_sizes(cells, truth)
     with np.errstate(divide="ignore", invalid="ignore"):
         scaled = np.where(components == 0, 0.0, components / np.sqrt(sizes * (sizes - 1.0)))
@@ -210,6 +211,11 @@ def _bootstrap(
                 values[cell, start : start + REPLICATES] = plan(w)
     present = ~np.isnan(values).all(axis=1)
     usable = ~np.isnan(values[present]).any(axis=0)
+    if usable.sum() < 2:
+        raise ValueError(
+            f"{replicates - int(usable.sum())} of {replicates} bootstrap samples leave a reader "
+            "without a class: too few cases to resample; use jackknife or u_statistics"
+        )
     matrix = np.full((cells.shape[0], cells.shape[0]), np.nan)
     matrix[np.ix_(present, present)] = np.atleast_2d(np.cov(values[present][:, usable], ddof=1))
     return matrix, int((~usable).sum())
