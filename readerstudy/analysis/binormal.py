@@ -132,10 +132,14 @@ def fit_counts(
     theta, covariance, value = fitted
     a, b = float(theta[0]), float(theta[1])
     cuts = theta[2:]
-    error_a, error_b = math.sqrt(covariance[0, 0]), math.sqrt(max(covariance[1, 1], 0))
-    if b < 0.02 or b > 50 or not np.isfinite(covariance).all() or error_a > 100:
-        notes.append("degenerate binormal fit (the curve is made of straight pieces): use the "
-                     "empirical AUC")  # fmt: skip
+    proper = bool(np.isfinite(covariance).all()) and float(np.diag(covariance).min()) >= 0
+    degenerate = not proper or b < 0.02 or b > 50 or covariance[0, 0] > 100**2
+    if degenerate:
+        notes.append(
+            "degenerate binormal fit (the curve is made of straight pieces): no standard errors; "
+            "use the empirical AUC"
+        )
+        covariance = np.full_like(covariance, np.nan)
     root = math.sqrt(1 + b * b)
     standard = a / root
     density = math.exp(-(standard**2) / 2) / math.sqrt(2 * math.pi)
@@ -149,47 +153,51 @@ def fit_counts(
     z = float(stats.norm.isf((1 - level) / 2))
 
     def estimate(label: str, value: float, error: float, null: float | None) -> Estimate:
-        p = None if null is None or error <= 0 else 2 * stats.norm.sf(abs(value - null) / error)
+        known = math.isfinite(error) and error > 0
+        statistic = (value - null) / error if known and null is not None else None
         return Estimate(
             name=label,
             estimate=value,
-            standard_error=error,
-            lower=value - z * error,
-            upper=value + z * error,
+            standard_error=error if math.isfinite(error) else None,
+            lower=value - z * error if math.isfinite(error) else None,
+            upper=value + z * error if math.isfinite(error) else None,
             level=level,
-            null=null,
-            statistic=None if p is None or null is None else (value - null) / error,
-            p_value=None if p is None else float(p),
+            null=null if statistic is not None else None,
+            statistic=statistic,
+            p_value=None if statistic is None else float(2 * stats.norm.sf(abs(statistic))),
             method="binormal maximum likelihood, Wald",
             n=n,
         )
 
-    errors = {k: math.sqrt(max(float(g @ inner @ g), 0)) for k, g in gradients.items()}
+    def spread_of(gradient: Floats) -> float:
+        """A standard error by the delta method; NaN where the fit is degenerate."""
+        variance = float(gradient @ inner @ gradient)
+        return math.sqrt(variance) if variance >= 0 else math.nan
+
+    errors = {key: spread_of(gradient) for key, gradient in gradients.items()}
     area = float(special.ndtr(standard))
-    spread = math.sqrt(max(float(np.array([1 / root, -a * b / root**3]) @ inner
-                                 @ np.array([1 / root, -a * b / root**3])), 0))  # fmt: skip
+    spread = errors["d_a"] / math.sqrt(2)  # of a / sqrt(1 + b^2)
+    tested = spread > 0
     auc = Estimate(
         name=name,
         estimate=area,
-        standard_error=errors["auc"],
+        standard_error=None if degenerate else errors["auc"],
         # On the probit scale, where the estimate is near normal and the ends stay within 0 to 1.
-        lower=float(special.ndtr(standard - z * spread)),
-        upper=float(special.ndtr(standard + z * spread)),
+        lower=0.0 if degenerate else float(special.ndtr(standard - z * spread)),
+        upper=1.0 if degenerate else float(special.ndtr(standard + z * spread)),
         level=level,
-        null=0.5,
-        statistic=standard / spread if spread > 0 else None,
-        p_value=float(2 * stats.norm.sf(abs(standard) / spread)) if spread > 0 else None,
+        null=0.5 if tested else None,
+        statistic=standard / spread if tested else None,
+        p_value=float(2 * stats.norm.sf(abs(standard) / spread)) if tested else None,
         method="binormal maximum likelihood, probit interval",
         n=n,
-        details={
-            "wald_interval": (area - z * errors["auc"], area + z * errors["auc"]),
-        },
+        details={"wald_interval": (area - z * errors["auc"], area + z * errors["auc"])},
     )
     expected_x, expected_y = _cell_probabilities(theta)
     chi_square, df = _fit_chi_square(x, y, expected_x, expected_y, equal_variance)
     return BinormalFit(
-        a=estimate("a", a, error_a, 0.0),
-        b=estimate("b", b, error_b, None if equal_variance else 1.0),
+        a=estimate("a", a, _root(covariance[0, 0]), 0.0),
+        b=estimate("b", b, _root(covariance[1, 1]), None if equal_variance else 1.0),
         auc=auc,
         d_a=estimate("d_a", math.sqrt(2) * standard, errors["d_a"], 0.0),
         d_e=estimate("d_e", 2 * a / (1 + b), errors["d_e"], 0.0),
@@ -203,6 +211,10 @@ def fit_counts(
         n=n,
         notes=tuple(notes),
     )
+
+
+def _root(variance: float) -> float:
+    return math.sqrt(variance) if variance >= 0 else math.nan
 
 
 def _maximise(x: Floats, y: Floats, equal_variance: bool) -> tuple[Floats, Floats, float]:

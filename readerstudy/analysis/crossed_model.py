@@ -28,6 +28,9 @@ DIVERGING_SIGMA = 8.0
 SIGMA_SCALE = 5.0
 """Scale of the half-normal penalty that is then put on the components, and said."""
 
+MOST_CELLS = 100_000_000
+"""Cells of the dense block of the smaller factors by the largest: 0.8 GB a copy."""
+
 FAR_COEFFICIENT = 40.0
 """Log odds beyond which a probability is 0 or 1 in double precision, near enough."""
 
@@ -84,6 +87,12 @@ class CrossedModel:
         y, m, x, shift, codes = _aggregate(y, m, x, shift, codes)
         self.factors = self._usable(codes)
         arrays = [codes[name] for name in self.factors] or [np.zeros(len(y), dtype=np.int64)]
+        sizes = sorted(int(c.max()) + 1 for c in arrays)
+        if sum(sizes[:-1]) * sizes[-1] > MOST_CELLS:
+            raise ValueError(
+                f"{sum(sizes[:-1])} x {sizes[-1]} levels of crossed factors are more than this fit "
+                "holds in memory; drop a factor or use the U-statistic or the bootstrap"
+            )
         self.model = CrossedLaplace(y, m, x, arrays, shift)
         self.active = list(self.factors)  # factors with a variance component to estimate
         self.penalty = np.zeros(x.shape[1])

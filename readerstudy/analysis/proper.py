@@ -173,7 +173,9 @@ def fit_proper_counts(
         weights = np.concatenate([[1 - fpf[0]], -np.diff(np.concatenate([fpf, [0.0]]))])
         to_weight = np.concatenate([[0.0], np.cumsum(at_cut)])
         pulled = weights * (to_weight - float(weights @ to_weight))
+        # d_a and c move the TPF at a fixed FPF by their own pull less the slope times the FPF's.
         h = 1e-5
+        signal_cut = y[1:] / q[1:] - y[:-1] / q[:-1]
         moved = []
         for k in (0, 1):
             ends = []
@@ -181,8 +183,9 @@ def fit_proper_counts(
                 point = theta.copy()
                 point[k] += sign * h
                 other_d, other_c, _ = rates(point)
-                ends.append(float(y @ np.log(cells(proper_curve(fpf, other_d, other_c)))))
-            moved.append((ends[0] - ends[1]) / (2 * h))
+                ends.append(proper_rates(criteria, other_d, other_c))
+            by_fpf, by_tpf = ((ends[0][j] - ends[1][j]) / (2 * h) for j in (0, 1))
+            moved.append(float(signal_cut @ (by_tpf - slope * by_fpf)))
         value = float(x @ np.log(p) + y @ np.log(q))
         return -value, -np.concatenate([moved, pulled[1:]])
 
@@ -192,7 +195,7 @@ def fit_proper_counts(
     for d_start, c_start in ((1.5, 0.0), (1.0, 0.3), (1.0, -0.3)):
         start = np.concatenate([[math.log(d_start), math.atanh(c_start)], base])
         found = optimize.minimize(
-            objective, start, jac=True, method="L-BFGS-B", options={"maxiter": 200, "ftol": 1e-12}
+            objective, start, jac=True, method="L-BFGS-B", options={"maxiter": 100, "ftol": 1e-11}
         )
         if best is None or found.fun < best.fun - 1e-9:
             best = found

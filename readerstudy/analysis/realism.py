@@ -20,7 +20,7 @@ from readerstudy.analysis.bootstrap import bootstrap_sums, interval_from
 from readerstudy.analysis.crossed_mean import u_statistic_contrast
 from readerstudy.analysis.hype import hype_infinity, hype_time, staircase_next
 from readerstudy.analysis.judgments import ORIGINS, JudgmentMatrix, judgment_matrix
-from readerstudy.analysis.proportions.counts import checked_level, checked_probability
+from readerstudy.analysis.proportions.counts import checked_level
 from readerstudy.analysis.realism_pooled import (
     PooledRate,
     difference_four_ways,
@@ -127,7 +127,8 @@ def realism_rates(
     naming rows for faults in the table.
     """
     checked_level(level)
-    checked_probability(chance, "chance")
+    if not 0 < chance < 1:
+        raise ValueError(f"chance must lie strictly between 0 and 1, got {chance!r}")
     matrix = judgment_matrix(table)
     masks = _masks(matrix, by_label=by_label)
     top, bottom = bootstrap_sums(

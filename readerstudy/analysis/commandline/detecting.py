@@ -28,8 +28,8 @@ def _detection_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--task",
         choices=("yes-no", "rating", "m-afc"),
-        default="yes-no",
-        help="yes-no: judgment; rating: rating against truth; m-afc: correct (of n) with m",
+        help="yes-no: judgment; rating: rating against truth; m-afc: correct (of n) with m; "
+        "found from the columns otherwise",
     )
     parser.add_argument("--correction", choices=detection.CORRECTIONS, default="log-linear")
     parser.add_argument(
@@ -42,9 +42,10 @@ def _detection_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _detection(options: argparse.Namespace) -> Answer:
-    if options.task == "rating":
+    task = options.task or _task_of(load(options))
+    if task == "rating":
         return _rating_task(options)
-    if options.task == "m-afc":
+    if task == "m-afc":
         return _m_afc(options)
     matrix = judgment_matrix(judgments(options))
     synthetic = 1 - matrix.real
@@ -81,6 +82,14 @@ def _detection(options: argparse.Namespace) -> Answer:
     rows += [(f"readers averaged: {e.name}", e) for e in pooled.estimates()]
     title = 'Detection (signal: generated scan; "yes": synthetic)'
     return Answer(rows, content, title, (*notes, *pooled.notes))
+
+
+def _task_of(table: pd.DataFrame) -> str:
+    """The task whose column the table has."""
+    for column, task in (("judgment", "yes-no"), ("rating", "rating"), ("correct", "m-afc")):
+        if column in table.columns:
+            return task
+    return "yes-no"
 
 
 def _rated(options: argparse.Namespace) -> pd.DataFrame:

@@ -23,6 +23,10 @@ JUDGMENT_COLUMNS = (
 )  # fmt: skip
 
 
+SUCCESSES = ("real", "1", "yes", "true", "correct")
+"""Judgments that count as a success when none is named, in this order."""
+
+
 def judgments(options: argparse.Namespace) -> pd.DataFrame:
     """The file as a judgment table; ``truth`` serves as origin where there is no origin."""
     table = load(options)
@@ -137,17 +141,20 @@ def _outcome(options: argparse.Namespace, table: pd.DataFrame) -> pd.Series:
     """The judgment as True / False, missing dropped."""
     need(table, ["judgment"], options.file)
     raw = table["judgment"].dropna()
+    # A column of whole numbers with a gap arrives as floats: 1.0 is 1.
+    raw = raw.map(lambda v: str(int(v)) if isinstance(v, float) and v == int(v) else str(v))
+    words = raw.str.strip().str.lower()
     success = options.success
-    labels = {str(label) for label in raw}
     if success is None:
-        success = "real" if "real" in {w.lower() for w in labels} else "1"
-        raw = raw.map(lambda v: str(int(v)) if isinstance(v, float) and v == int(v) else v)
-        labels = {str(label) for label in raw}
-    matched = raw.astype(str).str.strip().str.lower().eq(str(success).lower())
-    if not matched.any() and len(labels) > 2:
+        success = next((word for word in SUCCESSES if words.eq(word).any()), None)
+        only = set(words) <= {"0", "no", "false", "synthetic", "incorrect"}
+        success = "1" if success is None and only else success
+    matched = words.eq(str(success).strip().lower())
+    if success is None or (options.success is not None and not matched.any()):
+        wanted = "real, 1, yes, true or correct" if success is None else repr(success)
         raise TableFault(
-            f"{options.file}: no judgment is {success!r}; the labels are "
-            f"{', '.join(sorted(labels)[:6])}; choose one with --success"
+            f"no judgment is {wanted}; the labels are {', '.join(sorted(set(raw))[:6])}; choose "
+            "one with --success"
         )
     others = sorted({str(v) for v in raw[~matched]})
     if len(others) > 1:

@@ -278,9 +278,11 @@ def _blaker_lower(count: int, n: int, alpha: float) -> float:
             )
         )
 
-    k = -1
-    while k < count and step(k + 1) <= start:
-        k += 1
+    # The steps rise with k: find by bisection how many lie below the start.
+    k, above = -1, count
+    while above - k > 1:
+        half = (k + above) // 2
+        k, above = (half, above) if step(half) <= start else (k, half)
     left = start
     while True:
         right = step(k + 1)
