@@ -273,9 +273,12 @@ def batch_page(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     if state in IntakeItem.State.values:
         items = items.filter(state=state)
     page = Paginator(items, 100).get_page(request.GET.get("page"))
+    summary = intake.summary(batch)
     context = {
         "batch": batch,
-        "summary": intake.summary(batch),
+        "summary": summary,
+        # A Counter answers a template's look-up of "items" with a count.
+        "reasons": summary.reasons.most_common(),
         "state": state,
         "states": IntakeItem.State.choices,
         "page": page,
