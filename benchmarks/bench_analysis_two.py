@@ -170,13 +170,14 @@ def main() -> int:
     marks = readings(10, 400)
     marks = marks.assign(lesion=marks["truth"].map({1: 1.0, 0: np.nan}))
     lesions = pd.DataFrame({"case": np.arange(1, 400, 2), "lesion": 1.0})
-    line("wAFROC analysis, 10 readers x 2 x 400 cases",
-         best_of(n, lambda: froc_analysis(froc_data(marks, lesions, range(400)))), None)  # fmt: skip
+    seconds = best_of(n, lambda: froc_analysis(froc_data(marks, lesions, range(400))))
+    line("wAFROC analysis, 10 readers x 2 x 400 cases", seconds, None)
     times = pd.DataFrame(
         {"reader": np.repeat(np.arange(20), 200), "case": np.tile(np.arange(200), 20),
          "position": np.tile(np.arange(1, 201), 20), "duration": rng.lognormal(3, 0.4, 4000)}
     )  # fmt: skip
-    line("position effect on 4000 reading times", best_of(n, lambda: position_effect(times)), None)
+    seconds = best_of(n, lambda: position_effect(times))
+    line("position effect on 4000 reading times", seconds, None)
     crossed = readings(20, 100)
     line("crossed linear model, 4000 rows, against lme4",
          best_of(n, lambda: duration_model(crossed.assign(duration=np.exp(crossed["rating"])),
