@@ -140,7 +140,7 @@ def closed_study(researcher: User) -> Study:
         model=population.describe(),
     )
     for reader in study.readers.all():
-        _simulate(reader, population)
+        simulate(reader, population)
     return lifecycle.close_study(study, by=researcher)
 
 
@@ -198,7 +198,7 @@ def _locked(
     return locking.lock(study, by=researcher, wait=True, sign_blinding=_SIGNED)
 
 
-def _simulate(reader: Reader, population: Population) -> None:
+def simulate(reader: Reader, population: Population) -> None:
     """Read the whole list of one simulated reader, session by session."""
     study = reader.study
     form = Protocol.model_validate(study.protocol).phases[0].form

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
-from django.db.models import Count, Max, OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models import Count, Max, OuterRef, QuerySet, Subquery
 
 from readerstudy.imaging.models import Scan
 from readerstudy.reading.models import Reading
-from readerstudy.studies.models import Study
+from readerstudy.studies.models import Case, Study
 
 COLUMNS: dict[str, str] = {
     "reader": "Reader's pseudonym in the study (R01, R02 ...)",
@@ -21,7 +21,7 @@ COLUMNS: dict[str, str] = {
     "scan": "Public id of the scan in the archive",
     "origin": "Truth: acquired or generated",
     "generator": "Name of the generator, for generated scans",
-    "labels": "Pathologies that the archive holds for the scan, separated by |",
+    "labels": "Pathologies that the archive held for the scan when drawn, separated by |",
     "view": "Projection of the scan (PA, AP)",
     "sex": "Sex as kept for the scan",
     "stratum": "Stratum that the case was drawn for",
@@ -70,11 +70,7 @@ def standing_readings(study: Study) -> QuerySet[Reading]:
         .prefetch_related(
             "findings",
             "cues",
-            "presentation__alternative_set__case__scan",
-            Prefetch(
-                "presentation__case__scan",
-                queryset=Scan.objects.prefetch_related("labels"),
-            ),
+            "presentation__alternative_set__case",
         )
         .annotate(saved=Count("presentation__readings", distinct=True))
         .order_by(
@@ -90,17 +86,17 @@ def rows(study: Study) -> Iterator[dict[str, Any]]:
     for reading in standing_readings(study):
         presentation = reading.presentation
         case, session = presentation.case, presentation.session
-        scan = case.scan
+        truth = case.truth
         shown = [alternative.case for alternative in presentation.alternative_set.all()]
         yield {
             "reader": session.reader.code,
             "case": case_code(case.number),
-            "scan": str(scan.public_id),
-            "origin": scan.origin,
-            "generator": scan.generator_name,
-            "labels": "|".join(sorted(label.name for label in scan.labels.all())),
-            "view": scan.view,
-            "sex": scan.sex,
+            "scan": str(case.scan.public_id),
+            "origin": truth["origin"],
+            "generator": truth.get("generator", ""),
+            "labels": "|".join(truth.get("labels", [])),
+            "view": truth.get("view", ""),
+            "sex": truth.get("sex", ""),
             "stratum": case.stratum,
             "phase": session.phase + 1,
             "session": session.number,
@@ -108,7 +104,7 @@ def rows(study: Study) -> Iterator[dict[str, Any]]:
             "presentation": str(presentation.public_id),
             "repeat_of": (str(presentation.repeat_of.public_id) if presentation.repeat_of else ""),
             "judgment": reading.judgment,
-            "correct": _correct(reading, scan, shown),
+            "correct": _correct(reading, truth["origin"], shown),
             "confidence": reading.confidence,
             "choice": reading.choice,
             "alternatives": "|".join(case_code(other.number) for other in shown),
@@ -150,14 +146,15 @@ def case_code(number: int) -> str:
     return f"C{number:03d}"
 
 
-def _correct(reading: Reading, scan: Scan, shown: list[Any]) -> int | None:
+def _correct(reading: Reading, origin: str, shown: list[Case]) -> int | None:
+    """Whether the judgment, or the choice of the real one, agrees with the truth."""
     if reading.choice is not None and shown:
         chosen = shown[reading.choice - 1] if 1 <= reading.choice <= len(shown) else None
-        return int(chosen is not None and chosen.scan.origin == Scan.Origin.ACQUIRED)
+        return int(chosen is not None and chosen.truth["origin"] == Scan.Origin.ACQUIRED)
     if not reading.judgment:
         return None
     said_real = reading.judgment == Reading.Judgment.REAL
-    return int(said_real == (scan.origin == Scan.Origin.ACQUIRED))
+    return int(said_real == (origin == Scan.Origin.ACQUIRED))
 
 
 def _seconds(timings: dict[str, Any]) -> float | None:

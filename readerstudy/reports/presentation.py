@@ -48,6 +48,15 @@ def pooled_rows(realism: RealismResult) -> Iterator[dict[str, Any]]:
         }
 
 
+def choice_rows(statistics: Statistics) -> list[dict[str, Any]]:
+    """Each number of alternatives by each of the four ways."""
+    return [
+        {"m": m, "chance": 1 / m, "n": rate.n,
+         "ways": [(WAYS[way], getattr(rate, way)) for way in WAYS]}
+        for m, rate in statistics.choices.items()
+    ]  # fmt: skip
+
+
 def decisions(statistics: Statistics) -> list[dict[str, str]]:
     """The declared endpoints after multiplicity adjustment, in plain words."""
     if statistics.report is None:

@@ -11,9 +11,10 @@ import pandas as pd
 from django.core.cache import cache
 
 from readerstudy import __version__
-from readerstudy.analysis.realism import RealismResult
+from readerstudy.analysis.realism import PooledRate, RealismResult
 from readerstudy.analysis.report import StudyReport, run_plan
-from readerstudy.reports import figures, judgments
+from readerstudy.analysis.result import Estimate
+from readerstudy.reports import figures, judgments, tasks
 from readerstudy.studies.models import Study
 from readerstudy.studies.protocol import AnalysisPlan, Protocol
 
@@ -34,6 +35,8 @@ class Statistics:
     """The declared plan run over the table, and what the page adds to it."""
 
     report: StudyReport | None
+    choices: dict[int, PooledRate] = field(default_factory=dict)
+    quality: dict[str, Estimate] = field(default_factory=dict)
     seconds: pd.DataFrame | None = None
     figures: dict[str, bytes] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -51,6 +54,8 @@ class Statistics:
         """Every number at full precision, for the JSON export."""
         return {
             "analysis": self.report.to_dict() if self.report else None,
+            "forced_choice": {str(m): rate.to_dict() for m, rate in self.choices.items()},
+            "quality": {name: one.to_dict() for name, one in self.quality.items()},
             "notes": list(self.notes),
         }
 
@@ -69,27 +74,36 @@ def of_study(study: Study, table: pd.DataFrame) -> Statistics:
 
 def analyse(table: pd.DataFrame, protocol: Protocol, *, seed: int = 0) -> Statistics:
     """Run the declared plan, and the exploratory analyses beside it, over a judgment table."""
+    level = 1 - protocol.plan.alpha
     judged = table[table["judgment"].isin(["real", "synthetic"])]
+    found = Statistics(
+        None,
+        choices=tasks.forced_choice(table, level=level, seed=seed),
+        quality=tasks.quality(table, level=level),
+        seconds=_seconds(table[table["repeat_of"] == ""]),
+    )
     if judged.empty:
-        return Statistics(None, notes=("No judgments were recorded.",))
+        return found
     report = run_plan(judged, plan_for(protocol.plan, seed))
-    primary = judged[judged["repeat_of"] == ""]
     notes = [*report.notes]
     notes += [f"{name.replace('_', ' ')}: {why}" for name, why in report.failures.items()]
-    found = Statistics(report, _seconds(primary), {}, tuple(dict.fromkeys(notes)))
-    if found.realism is None:
-        return found
-    drawn = _figures(found.realism, primary, protocol)
-    return replace(found, figures=drawn)
+    found = replace(found, report=report, notes=tuple(dict.fromkeys(notes)))
+    if found.realism is not None:
+        primary = judged[judged["repeat_of"] == ""]
+        found = replace(found, figures=_figures(found.realism, primary, protocol))
+    return found
 
 
 def plan_for(plan: AnalysisPlan, seed: int) -> dict[str, Any]:
     """The study's plan in the form that :func:`readerstudy.analysis.report.run_plan` takes."""
-    endpoints = []
-    if plan.primary in ENDPOINTS:
-        endpoints.append({"name": plan.primary, "measure": ENDPOINTS[plan.primary]})
+    # The primary endpoint is tested first; only if it is shown do the others count (serial gate).
+    endpoints = [
+        {"name": name, "measure": ENDPOINTS[name], "family": 1 if name == plan.primary else 2}
+        for name in dict.fromkeys([plan.primary, *plan.secondary])
+        if name in ENDPOINTS
+    ]
     if plan.equivalence_margin is not None:
-        endpoints.append({"name": "equivalence to chance", "measure": "equivalence"})
+        endpoints.append({"name": "equivalence to chance", "measure": "equivalence", "family": 2})
     return {
         "chance": plan.chance,
         "margin": plan.equivalence_margin,

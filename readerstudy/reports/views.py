@@ -12,6 +12,8 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_GET
 
 from readerstudy.audit import trail
+from readerstudy.imaging.cue_plot import cue_plot
+from readerstudy.reading.models import Debriefing
 from readerstudy.reports import judgments, presentation, statistics
 from readerstudy.reports.wording import headline
 from readerstudy.studies.models import Frame, Presentation, Study
@@ -70,6 +72,10 @@ def report(request: HttpRequest, study_id: str) -> HttpResponse:
         "composition": _composition(study),
         "table_digest": judgments.digest(table),
         "frames_digest": _frames_digest(study),
+        "choices": presentation.choice_rows(found),
+        "noticed": _noticed(study),
+        "amendments": study.amendments.select_related("by"),
+        "blinding": _blinding(study),
         "decisions": presentation.decisions(found),
         "detection": presentation.detection_rows(found),
         "agreement": found.section("agreement") or {},
@@ -131,18 +137,27 @@ def _name(study: Study) -> str:
 
 
 def _composition(study: Study) -> list[dict[str, Any]]:
-    """Scans of each origin and pathology among the study's cases."""
+    """Scans of each origin and pathology among the study's cases, as they were drawn."""
     counts: dict[str, dict[str, int]] = {}
-    for case in (
-        study.cases.filter(is_training=False)
-        .select_related("scan")
-        .prefetch_related("scan__labels")
-    ):
-        names = [label.name for label in case.scan.labels.all()] or ["(no label)"]
-        for name in names:
+    for truth in study.cases.filter(is_training=False).values_list("truth", flat=True):
+        for name in truth.get("labels") or ["(no label)"]:
             row = counts.setdefault(name, {"acquired": 0, "generated": 0})
-            row[case.scan.origin] += 1
+            row[truth["origin"]] += 1
     return [{"label": name.replace("_", " "), **row} for name, row in sorted(counts.items())]
+
+
+def _noticed(study: Study) -> dict[str, int] | None:
+    """How many readers noticed something in a purpose-blinded phase, of those asked."""
+    asked = Debriefing.objects.filter(session__reader__study=study)
+    total = asked.count()
+    return {"noticed": asked.filter(noticed=True).count(), "asked": total} if total else None
+
+
+def _blinding(study: Study) -> dict[str, Any]:
+    """The blinding audit at lock: its summary, its plot, and the reason signed against it."""
+    found = study.blinding
+    plot = cue_plot(found) if found.get("cues") else None
+    return {"audit": found, "plot": plot, "signed": found.get("signed_reason", "")}
 
 
 def _frames_digest(study: Study) -> str:

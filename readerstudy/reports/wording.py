@@ -10,9 +10,19 @@ from readerstudy.studies.protocol import AnalysisPlan
 def headline(statistics: Statistics, plan: AnalysisPlan) -> list[str]:
     """What was found, with its uncertainty; never a naked "significant"."""
     realism = statistics.realism
+    said = [
+        f"Of {m} scans, readers chose an acquired one as real in {_share(rate.primary)} of "
+        f"{rate.n} choices; against chance ({100 / m:.3g} %) {_p(rate.primary)}."
+        for m, rate in statistics.choices.items()
+    ]
+    difference = statistics.quality.get("difference")
+    if difference is not None:
+        said.append(
+            f"Mean image quality of generated scans was {_points(difference.estimate)} against "
+            f"acquired ones ({_points_interval(difference)}), {_p(difference)}."
+        )
     if realism is None:
-        return ["No judgments were recorded, so there is nothing to report."]
-    said = []
+        return said or ["Nothing was recorded, so there is nothing to report."]
     generated = realism.by_origin.get("generated")
     acquired = realism.by_origin.get("acquired")
     if generated is not None:
@@ -63,6 +73,17 @@ def _percent(share: float) -> str:
 def _signed(share: float) -> str:
     """Percentage points with a sign, a minus sign proper."""
     return f"{100 * share:+.0f}".replace("-", "−")
+
+
+def _points(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")
+
+
+def _points_interval(estimate: Estimate) -> str:
+    if estimate.lower is None or estimate.upper is None:
+        return "no interval"
+    level = f"{100 * estimate.level:g} % CI"
+    return f"{level} {_points(estimate.lower)} to {_points(estimate.upper)}"
 
 
 def _p(estimate: Estimate) -> str:

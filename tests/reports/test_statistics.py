@@ -67,7 +67,7 @@ def test_no_judgments_is_a_report_too() -> None:
     found = statistics.analyse(simulated_table().iloc[:0], PROTOCOL)
     assert found.realism is None
     assert headline(found, PROTOCOL.plan) == [
-        "No judgments were recorded, so there is nothing to report."
+        "Nothing was recorded, so there is nothing to report."
     ]
 
 
