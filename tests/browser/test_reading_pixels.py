@@ -138,7 +138,9 @@ def test_a_reduced_image_is_as_calm_as_an_ideal_area_average(
     seen = whole[y + 5 : y + side - 5, x + 5 : x + side - 5] / 255 * 500
     ideal = area_average(picture(1).astype(float), view["scale"])[5:-5, 5:-5]
     assert seen.std() == pytest.approx(ideal.std(), rel=0.10)
-    assert np.abs(seen + 1798 - ideal[: seen.shape[0], : seen.shape[1]]).max() <= 2.1
+    within = np.clip(ideal, 1798, 2298)[: seen.shape[0], : seen.shape[1]]
+    # one grey level of the window is 2 stored values
+    assert np.abs(seen + 1798 - within).max() <= 2.1
 
 
 def area_average(values: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
@@ -268,7 +270,7 @@ def test_two_hundred_images_with_flat_memory(
     context: BrowserContext, page: Page, live_server: Any
 ) -> None:
     """Frames come and go; those kept are bounded."""
-    room = make_room(cases=8, picture=lambda number: textured(number))
+    room = make_room(cases=8, picture=lambda number: textured(number)[:300, :300])
     show(context, page, live_server, room, "canvas")
     session = context.new_cdp_session(page)
 
@@ -291,5 +293,5 @@ def test_two_hundred_images_with_flat_memory(
     for _ in range(4):
         assert page.evaluate(deed) <= 8
         sizes.append(used())
-    # one 600 x 500 frame with its view is about 3 MB; 150 of them would be 450 MB
+    # one frame with its view is about 4 MB; 150 of them would be 600 MB
     assert sizes[-1] - sizes[0] < 12e6, sizes

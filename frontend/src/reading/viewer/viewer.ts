@@ -252,8 +252,13 @@ export class Viewer implements ImageViewer {
   private resized(entry?: ResizeObserverEntry): void {
     const box = entry?.devicePixelContentBoxSize?.[0];
     const bounds = this.host.getBoundingClientRect();
-    const width = box?.inlineSize ?? Math.round(bounds.width * devicePixelRatio);
-    const height = box?.blockSize ?? Math.round(bounds.height * devicePixelRatio);
+    // The box is exact where zooming makes CSS sizes fractional; an emulated pixel ratio escapes it.
+    const exact = (counted: number | undefined, css: number): number => {
+      const computed = Math.round(css * devicePixelRatio);
+      return counted !== undefined && Math.abs(counted - computed) <= 2 ? counted : computed;
+    };
+    const width = exact(box?.inlineSize, bounds.width);
+    const height = exact(box?.blockSize, bounds.height);
     if (!width || !height || (width === this.canvas.width && height === this.canvas.height)) return;
     this.canvas.width = width;
     this.canvas.height = height;
