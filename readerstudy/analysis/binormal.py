@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special, stats
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from readerstudy.analysis.proportions.counts import checked_level
 from readerstudy.analysis.rating_counts import checked_ratings, counts_by_category
@@ -247,9 +248,10 @@ def _maximise(x: Floats, y: Floats, equal_variance: bool) -> tuple[Floats, Float
         )
         return -value, -out[free]
 
-    answer = optimize.minimize(
-        objective, start[free], jac=True, method="BFGS", options={"gtol": 1e-8, "maxiter": 1000}
-    )
+    with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore", invalid="ignore"):
+        answer = optimize.minimize(
+            objective, start[free], jac=True, method="BFGS", options={"gtol": 1e-8, "maxiter": 1000}
+        )
     values = start.copy()
     values[free] = answer.x
     theta = unpack(values)
@@ -262,9 +264,12 @@ def _maximise(x: Floats, y: Floats, equal_variance: bool) -> tuple[Floats, Float
         up, down = theta.copy(), theta.copy()
         up[j] += step
         down[j] -= step
-        difference = _log_likelihood(up, x, y)[1] - _log_likelihood(down, x, y)[1]
-        hessian[row] = -difference[slots] / (2 * step)
+        with np.errstate(all="ignore"):  # degenerate fits overflow here and are found below
+            difference = _log_likelihood(up, x, y)[1] - _log_likelihood(down, x, y)[1]
+            hessian[row] = -difference[slots] / (2 * step)
     covariance = np.zeros((len(theta), len(theta)))
+    if not np.isfinite(hessian).all():
+        return theta, np.full_like(covariance, np.nan), -float(answer.fun)
     covariance[np.ix_(slots, slots)] = np.linalg.pinv((hessian + hessian.T) / 2)
     return theta, covariance, -float(answer.fun)
 

@@ -224,6 +224,9 @@ class _Fit(CrossedModel):
         z = float(stats.norm.isf(0.025))
         far = LARGEST_SIGMA if k >= self.p else FAR_COEFFICIENT
         inner, step = centre, z * error
+        if below(centre) < 0:
+            # A penalised estimate far from the unpenalised peak: nothing is excluded on this side.
+            return 0.0 if k >= self.p and sign < 0 else sign * math.inf
         for _ in range(30):
             outer = inner + sign * step
             if k >= self.p and outer <= 0:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special, stats
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from readerstudy.analysis.proportions.counts import checked_level
 from readerstudy.analysis.rating_counts import checked_ratings, counts_by_category
@@ -142,6 +143,14 @@ def fit_proper_counts(
     notes: tuple[str, ...] = (),
 ) -> ProperFit:
     """The same from counts by category, ascending."""
+    # Hundreds of tiny products: threads would only wait for each other.
+    with threadpool_limits(1, user_api="blas"):
+        return _fit(noise, signal, level, name, notes)
+
+
+def _fit(
+    noise: ArrayLike, signal: ArrayLike, level: float, name: str, notes: tuple[str, ...]
+) -> ProperFit:
     x, y = np.asarray(noise, dtype=float), np.asarray(signal, dtype=float)
     used = (x + y) > 0
     x, y = x[used], y[used]
@@ -208,7 +217,9 @@ def fit_proper_counts(
     if area > 1 - 1e-6:
         messages.append("degenerate: the classes are separated; use the exact bound of the "
                         "empirical AUC")  # fmt: skip
-    errors = _standard_errors(objective, best.x)
+    # On the diagonal, its end, the likelihood is flat in d_a and c alike.
+    flat = area < 0.501
+    errors = (None, None, None) if flat else _standard_errors(objective, best.x)
     z = float(stats.norm.isf((1 - level) / 2))
 
     def estimate(label: str, value: float, error: float | None, ends: tuple[float, float]) -> Any:
