@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from readerstudy.analysis.proportions.counts import checked_level
 from readerstudy.analysis.rating_counts import checked_ratings, counts_by_category
-from readerstudy.analysis.result import Estimate
+from readerstudy.analysis.result import Estimate, plain_numbers
 
 Floats = NDArray[np.float64]
 
@@ -73,7 +73,7 @@ class BinormalFit:
 
     def to_dict(self) -> dict[str, Any]:
         """Every number, ready for JSON."""
-        return {
+        content = {
             **{e.name: e.to_dict() for e in self.estimates()},
             "criteria": self.criteria.tolist(),
             "criteria_standard_errors": self.criteria_standard_errors.tolist(),
@@ -83,6 +83,8 @@ class BinormalFit:
             "n": self.n,
             "notes": list(self.notes),
         }
+        plain: dict[str, Any] = plain_numbers(content)
+        return plain
 
     def summary(self) -> str:
         """One line a parameter."""

@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from readerstudy.analysis.crossed_model import FAR_COEFFICIENT, LARGEST_SIGMA, CrossedModel
 from readerstudy.analysis.proportions.counts import checked_level, one_of
-from readerstudy.analysis.result import Estimate
+from readerstudy.analysis.result import Estimate, plain_numbers
 
 Floats = NDArray[np.float64]
 
@@ -47,7 +47,7 @@ class MixedFit:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the random effects themselves, ready for JSON."""
-        return {
+        content = {
             "coefficients": {name: e.to_dict() for name, e in self.coefficients.items()},
             "components": {name: e.to_dict() for name, e in self.components.items()},
             "marginal": None if self.marginal is None else self.marginal.to_dict(),
@@ -57,6 +57,8 @@ class MixedFit:
             "converged": self.converged,
             "notes": list(self.notes),
         }
+        plain: dict[str, Any] = plain_numbers(content)
+        return plain
 
     def summary(self) -> str:
         """One line a quantity."""

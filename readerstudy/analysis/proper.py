@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from readerstudy.analysis.proportions.counts import checked_level
 from readerstudy.analysis.rating_counts import checked_ratings, counts_by_category
-from readerstudy.analysis.result import Estimate
+from readerstudy.analysis.result import Estimate, plain_numbers
 
 Floats = NDArray[np.float64]
 
@@ -107,12 +107,14 @@ class ProperFit:
 
     def to_dict(self) -> dict[str, Any]:
         """Every number, ready for JSON."""
-        return {
+        content = {
             **{e.name: e.to_dict() for e in self.estimates()},
             "log_likelihood": self.log_likelihood,
             "n": self.n,
             "notes": list(self.notes),
         }
+        plain: dict[str, Any] = plain_numbers(content)
+        return plain
 
     def summary(self) -> str:
         """One line a parameter."""

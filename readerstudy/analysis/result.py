@@ -65,6 +65,11 @@ def format_p(p: float) -> str:
     return f"p = {p:.2g}"
 
 
+def plain_numbers(value: Any) -> Any:
+    """Nested dicts, lists and arrays as plain numbers for JSON; what is not finite is ``None``."""
+    return _plain(value)
+
+
 def _digits(value: float) -> str:
     return "not defined" if math.isnan(value) else f"{value:.3f}"
 

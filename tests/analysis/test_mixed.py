@@ -235,6 +235,22 @@ def test_faults_are_named(change, message):
         crossed_logistic(**arguments)
 
 
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000))
+def test_any_tiny_table_has_a_defined_answer(seed):
+    rng = np.random.default_rng(seed)
+    readers, cases = rng.integers(1, 5), rng.integers(1, 9)
+    reader, case = np.divmod(np.arange(readers * cases), cases)
+    kept = rng.random(len(reader)) < rng.choice([0.5, 1.0])
+    kept[0] = True
+    y = (rng.random(kept.sum()) < rng.choice([0, 0.1, 0.5, 0.9, 1])).astype(float)
+    found = crossed_logistic(y, reader[kept], case[kept])
+    for e in (*found.coefficients.values(), found.marginal):
+        assert math.isfinite(e.estimate)
+        assert e.lower <= e.estimate + 1e-6
+        assert e.estimate <= e.upper + 1e-6
+
+
 def coverage(readers: int, cases: int, studies: int, seed: int) -> float:
     rng = np.random.default_rng(seed)
     truth = float(WEIGHTS @ special.expit(0.4 + math.hypot(0.5, 0.7) * NODES))

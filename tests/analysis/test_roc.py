@@ -204,6 +204,30 @@ def test_invariances(rows):
     assert np.trapezoid(shape.true_positive, shape.false_positive) == pytest.approx(base.estimate)
 
 
+counts = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=2, max_size=6).filter(
+    lambda rows: sum(a for a, _ in rows) > 0 and sum(b for _, b in rows) > 0
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(counts)
+def test_any_counts_have_a_defined_binormal_answer(rows):
+    fit = fit_counts([a for a, _ in rows], [b for _, b in rows])
+    assert 0 <= fit.auc.lower <= fit.auc.estimate + 1e-9
+    assert fit.auc.estimate <= fit.auc.upper + 1e-9 <= 1 + 1e-8
+    if fit.auc.standard_error is None:
+        assert any("degenerate" in note for note in fit.notes)
+    json.dumps(fit.to_dict(), allow_nan=False)
+
+
+@settings(max_examples=8, deadline=None)
+@given(counts)
+def test_any_counts_have_a_defined_proper_answer(rows):
+    fit = fit_proper_counts([a for a, _ in rows], [b for _, b in rows])
+    assert 0.5 - 1e-9 <= fit.auc.lower <= fit.auc.estimate + 1e-9
+    assert fit.auc.estimate <= fit.auc.upper + 1e-9 <= 1 + 1e-8
+
+
 def test_bands_hold_the_curve():
     grid = np.linspace(0.05, 0.95, 19)
     fit = roc.binormal_fit(TABLE["grade"], TABLE["truth"])
