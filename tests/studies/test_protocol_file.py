@@ -236,3 +236,10 @@ def test_an_edit_is_on_record_from_what_to_what() -> None:
     assert entry.details["changes"] == [
         {"path": "protocol.design.block_size", "before": 4, "after": 10}
     ]
+
+
+def test_the_example_in_the_documentation_is_valid() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "studies.md").read_text()
+    example = text.split("```yaml\n")[1].split("```")[0]
+
+    assert protocol_file.parse(example).design.sessions == 2
