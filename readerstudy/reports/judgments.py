@@ -113,7 +113,7 @@ def rows(study: Study) -> Iterator[dict[str, Any]]:
             "cues": "|".join(cue.term for cue in reading.cues.all()),
             "comment": reading.comment,
             "seconds": _seconds(reading.timings),
-            "revisions": reading.saved,
+            "revisions": reading.saved,  # type: ignore[attr-defined]  # annotated above
             "judgment_changes": reading.timings.get("judgment_changes"),
             "received_at": reading.received_at.isoformat(),
         }

@@ -162,7 +162,7 @@ def _figures(realism: RealismResult, table: pd.DataFrame, protocol: Protocol) ->
     timed = table.dropna(subset=["seconds"])
     if len(timed) > 1:
         drawn["time"] = figures.time_by_position(
-            timed["position"].to_numpy(), timed["seconds"].to_numpy(), title="Reading time"
+            timed["position"].tolist(), timed["seconds"].tolist(), title="Reading time"
         )
     return drawn
 

@@ -23,7 +23,8 @@ QUIET = "#7a858b"
 GRID = "#e4e7e6"
 ORIGINS = {"acquired": ACQUIRED, "generated": GENERATED}
 
-_SETTINGS: dict[str, Any] = {
+# The keys are matplotlib's own; its stubs would have them spelt as literals.
+_SETTINGS: Any = {
     "font.size": 9.5,
     "font.family": "DejaVu Sans",
     "axes.edgecolor": QUIET,

@@ -23,13 +23,14 @@ def forced_choice(table: pd.DataFrame, *, level: float, seed: int) -> dict[int, 
     chosen["set"] = ["|".join(sorted(shown.split("|"))) for shown in chosen["alternatives"]]
     chosen["m"] = chosen["alternatives"].str.count(r"\|") + 1
     found = {}
-    for m, rows in chosen.groupby("m"):
+    for size, rows in chosen.groupby("m"):
+        m = int(str(size))
         right = rows.pivot_table(index="reader", columns="set", values="correct", aggfunc="mean")
         matrix = right.to_numpy(dtype=float)
         everything = {"all": np.ones(matrix.shape[1], dtype=bool)}
         draws = bootstrap_rates(matrix, everything, seed=seed)["all"]
-        found[int(m)] = pooled_rate(
-            matrix, draws, name=f"correct choices of {m}", chance=1 / int(m), level=level
+        found[m] = pooled_rate(
+            matrix, draws, name=f"correct choices of {m}", chance=1 / m, level=level
         )
     return found
 

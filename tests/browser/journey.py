@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, TimeoutError, expect
 
 
 def sign_in(page: Page, base: str, username: str, password: str) -> None:
@@ -103,28 +104,29 @@ class Reader:
     def prepare(self) -> None:
         """Consent, profile, reading conditions, instructions: whatever the room still asks."""
         page = self.page
-        for _ in range(8):
-            page.wait_for_function(
-                "() => document.querySelector('.form:not(:disabled)')"
-                " || [...document.querySelectorAll('button')]"
-                ".some(b => /^(Go on|Start|Begin|Go)/.test(b.textContent.trim()))"
-            )
+        onwards = page.locator("button:not(:disabled)").filter(
+            has_text=re.compile(r"^\s*(Go on|Start|Begin)")
+        )
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
             if page.locator(".form:not(:disabled)").count():
                 return
             for number in page.locator("input[type=number]:visible").all():
                 number.fill("7")
             answered = set()
-            for radio in page.locator("input[type=radio]").all():
+            for radio in page.locator("input[type=radio]:enabled").all():
                 name = radio.get_attribute("name")
                 if name not in answered:
                     answered.add(name)
                     radio.check(force=True)
             for box in page.locator("input[type=checkbox]:visible").all():
                 box.check()
-            page.locator("button").filter(
-                has_text=re.compile(r"^\s*(Go on|Start|Begin|Go)")
-            ).first.click()
-            page.wait_for_timeout(300)
+            if onwards.count():
+                # A page on its way out may take the button along: the next look finds another.
+                with contextlib.suppress(TimeoutError):
+                    onwards.first.click(timeout=2_000)
+            page.wait_for_timeout(200)
+        raise AssertionError(page.locator("body").inner_text())
 
     def read(self, count: int, judge: Callable[[int], tuple[str, ...]]) -> None:
         """Judge ``count`` presentations: ``judge`` gives the keys for each, Enter submits."""
