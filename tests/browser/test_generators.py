@@ -30,6 +30,7 @@ def signed_in(page: Page, live_server: Any, researcher: Any, client: Any) -> Pag
 
     client.force_login(researcher)
     cookie = client.cookies["sessionid"].value
+    page.set_default_timeout(60_000)  # the first page loads while torch does
     page.context.add_cookies([{"name": "sessionid", "value": cookie, "url": live_server.url}])
     return page
 
