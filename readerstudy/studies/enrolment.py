@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from readerstudy.audit import trail
 from readerstudy.studies.errors import StudyError
 from readerstudy.studies.models import (
+    Alternative,
     Membership,
     Presentation,
     Reader,
@@ -208,14 +209,13 @@ def _copy_list(source: Reader, target: Reader) -> None:
         if p.repeat_of is not None
     )
     at.update({(p.session.number, p.position): p for p in made})
-    through = Presentation.alternatives.through
-    through.objects.bulk_create(
-        through(
+    Alternative.objects.bulk_create(
+        Alternative(
             presentation=at[a.presentation.session.number, a.presentation.position],
             case_id=a.case_id,
             place=a.place,
         )
-        for a in through.objects.filter(presentation__session__reader=source).select_related(
+        for a in Alternative.objects.filter(presentation__session__reader=source).select_related(
             "presentation__session"
         )
     )

@@ -9,12 +9,11 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeVar
 
 from readerstudy.studies.seeds import Draw
 
-Composition = list[Counter]
-# Within one block of one sitting: how many of each origin, in the order of the sorted names.
-Key = Hashable
+Key = TypeVar("Key", bound=Hashable)
 
 
 class CannotOrder(ValueError):
@@ -35,7 +34,7 @@ def block_sizes(total: int, block_size: int, sittings: int = 1) -> list[list[int
     return result
 
 
-def spread(counts: Mapping[Key, int], sizes: Sequence[int], draw: Draw) -> Composition:
+def spread(counts: Mapping[Key, int], sizes: Sequence[int], draw: Draw) -> list[Counter[Key]]:
     """Share the counts over blocks as evenly as whole numbers allow.
 
     Systematic rounding with a random start: every block gets the floor or the ceiling of its
@@ -45,7 +44,7 @@ def spread(counts: Mapping[Key, int], sizes: Sequence[int], draw: Draw) -> Compo
     if sum(counts.values()) != sum(sizes):
         raise ValueError(f"{sum(counts.values())} items do not fill {sum(sizes)} places")
     left = list(sizes)
-    composition: Composition = [Counter() for _ in sizes]
+    composition: list[Counter[Key]] = [Counter() for _ in sizes]
     total = sum(left)
     for key in draw.shuffled(sorted(counts, key=str)):
         count, start = counts[key], draw.uniform()

@@ -64,7 +64,7 @@ def plan(given: Assumptions) -> Plan:
     for readers in counts:
         curve = [(cases, at(readers, cases)["power"]) for cases in grid]
         result.curves[readers] = curve
-        result.needed[readers] = _smallest(lambda n, r=readers: at(r, n)["power"], given.wanted)
+        result.needed[readers] = _smallest(_over_cases(at, readers), given.wanted)
     result.statement = _statement(given, result)
     return result
 
@@ -106,6 +106,10 @@ def _power_of(given: Assumptions) -> Callable[[int, int], dict[str, Any]]:
         }
 
     return at
+
+
+def _over_cases(at: Callable[[int, int], dict[str, Any]], readers: int) -> Callable[[int], float]:
+    return lambda cases: float(at(readers, cases)["power"])
 
 
 def _reader_counts(readers: int) -> list[int]:

@@ -131,7 +131,7 @@ def with_training(
         by_case = {item.case: item.origin for item in training}
         real = [case for case in cases if by_case[case] == "acquired"]
         fake = [case for case in cases if by_case[case] == "generated"]
-        ahead = []
+        ahead: list[Showing] = []
         while real and len(fake) >= alternatives - 1:
             shown = draw.shuffled([real.pop(), *(fake.pop() for _ in range(alternatives - 1))])
             ahead.append(Showing(0, len(ahead) + 1, shown[0], None, tuple(shown), is_training=True))

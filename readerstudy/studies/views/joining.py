@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth import login
 from django.db import transaction
@@ -22,7 +24,8 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
     except StudyError as error:
         return render(request, "studies/join_not_valid.html", {"reason": str(error)}, status=410)
     is_reader = invitation.reader is not None
-    signed_in = request.user.is_authenticated
+    person = request.user
+    signed_in = person.is_authenticated
     form = (
         None
         if signed_in
@@ -33,7 +36,7 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
     if request.method == "POST" and (form is None or form.is_valid()):
         try:
             with transaction.atomic():  # no account without a used invitation
-                user = request.user if form is None else form.save()
+                user: Any = person if form is None else form.save()
                 invitations.accept(invitation, user, request=request)
         except StudyError as error:
             return render(

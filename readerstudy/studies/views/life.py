@@ -146,7 +146,7 @@ def unblind(request: HttpRequest, study: Study) -> HttpResponse:
 def due(request: HttpRequest, study: Study) -> HttpResponse:
     form = DueForm(request.POST)
     if not form.is_valid():
-        messages.error(request, " ".join(form.errors.get("due_at", [])))
+        messages.error(request, " ".join(map(str, form.errors.get("due_at", []))))
         return redirect("studies:overview", study.public_id)
     return _deed(
         request,

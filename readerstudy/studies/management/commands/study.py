@@ -96,9 +96,10 @@ class Command(BaseCommand):
 
     def do_list(self, **_: Any) -> None:
         for study in Study.objects.with_counts():
+            counted = vars(study)
             self.stdout.write(
-                f"{study.public_id}  {study.status:6}  {study.case_count:5} cases  "
-                f"{study.reader_count:3} readers  {study.title}"
+                f"{study.public_id}  {study.status:6}  {counted['case_count']:5} cases  "
+                f"{counted['reader_count']:3} readers  {study.title}"
             )
 
     def do_export(self, *, study: str, output: str, **_: Any) -> None:
