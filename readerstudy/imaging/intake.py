@@ -93,7 +93,8 @@ def add_scan(
     """Put one array into the archive; the second value says whether it is new.
 
     ``pixels`` is rows x columns of uint16, 0 .. ``2**bits - 1``, higher is brighter. The same
-    pixels are never kept twice: the scan that is already there is returned as it is.
+    pixels are never kept twice: the scan that is already there is returned as it is. A new scan is
+    compared with the whole archive for near duplicates (a generated one for memorisation).
 
     Raises ``ValueError`` for another shape or type, or for pixels beyond ``bits``.
     """
@@ -145,6 +146,7 @@ def add_scan(
             scan.labels.set(_labels(labels).values())
     except IntegrityError:  # another process brought the same pixels meanwhile
         return Scan.objects.get(pixel_hash=digest), False
+    find_near_duplicates([scan])
     return scan, True
 
 

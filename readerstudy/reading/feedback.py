@@ -7,8 +7,9 @@ from typing import Any
 
 from readerstudy.imaging.models import Scan
 from readerstudy.reading.models import Reading
+from readerstudy.studies import amendments
 from readerstudy.studies.models import Alternative, Case, Presentation, Reader, Study
-from readerstudy.studies.protocol import Phase, Protocol
+from readerstudy.studies.protocol import Phase
 
 
 def origin_of(case: Case) -> str:
@@ -63,7 +64,7 @@ def own_score(reader: Reader) -> dict[str, Any] | None:
     tell about cases still to come.
     """
     study: Study = reader.study
-    protocol = Protocol.model_validate(study.protocol)
+    protocol = amendments.in_force(study)
     if not protocol.show_own_score or reader.sessions.filter(finished_at__isnull=True).exists():
         return None
     right = counted = 0

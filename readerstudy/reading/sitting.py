@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from readerstudy.reading.models import Debriefing, Reading, TechnicalFailure
 from readerstudy.reading.refusal import Refused, not_yours
+from readerstudy.studies import amendments
 from readerstudy.studies.models import Presentation, Reader, Session, Study
 from readerstudy.studies.protocol import Phase, Protocol
 
@@ -42,7 +43,7 @@ class Sitting:
 
     @cached_property
     def protocol(self) -> Protocol:
-        return Protocol.model_validate(self.study.protocol)
+        return amendments.in_force(self.study)
 
     @cached_property
     def sessions(self) -> list[Session]:

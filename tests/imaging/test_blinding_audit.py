@@ -125,7 +125,7 @@ def test_planted_cue_is_found(
         pixel_cues(np.clip(np.rint(plant(one, seed)), 0, 4095).astype(np.uint16), bits=12)
         for seed, one in enumerate(films[EACH:])
     ]
-    result = audit(clean[:EACH] + planted, ORIGINS, seed=1)
+    result = audit(clean[:EACH] + planted, ORIGINS, seed=1, classify=False)
     found = {cue.name for cue in result.findings}
     assert not result.passed
     assert found & expected, (found, [(c.name, round(c.auc, 2), c.p_adjusted) for c in result.cues])
@@ -175,11 +175,11 @@ def test_null_is_quiet_at_its_stated_rate(clean: list[dict[str, float]]) -> None
 def test_null_with_the_classifier_is_quiet(clean: list[dict[str, float]]) -> None:
     rng = np.random.default_rng(3)
     alarms = 0
-    for repeat in range(6):
+    for repeat in range(4):
         origins = np.array(ORIGINS)[rng.permutation(len(ORIGINS))].tolist()
         alarms += not audit(clean, origins, permutations=999, seed=repeat).passed
     assert ALPHA == 0.01
-    assert alarms <= 1  # P(2 or more of 6 at 0.01) is 0.0015
+    assert alarms <= 1  # P(2 or more of 4 at 0.01) is 0.0006
 
 
 def test_classifier_finds_what_only_a_combination_shows() -> None:
@@ -200,7 +200,7 @@ def test_patients_are_not_split_between_training_and_test() -> None:
     """With one value a patient and labels by patient, only a split patient can be recognised."""
     random = np.random.default_rng(1)
     patients = [f"P{number}" for number in range(20) for _ in range(10)]
-    value = {patient: random.normal(size=6) for patient in set(patients)}
+    value = {patient: random.normal(size=6) for patient in dict.fromkeys(patients)}
     origins = ["generated" if int(p[1:]) % 2 else "acquired" for p in patients]
     cases = [
         {f"c{i}": float(v + random.normal(0, 0.01)) for i, v in enumerate(value[p])}
@@ -210,7 +210,7 @@ def test_patients_are_not_split_between_training_and_test() -> None:
     split = audit(cases, origins).classifier
     assert grouped is not None
     assert split is not None
-    assert split.auc > 0.95 > grouped.auc + 0.1
+    assert split.auc > 0.9 > grouped.auc + 0.1
 
 
 def test_direction_examples_and_interval_are_told() -> None:

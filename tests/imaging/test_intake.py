@@ -279,6 +279,20 @@ def test_near_duplicates_and_memorisation_are_reported(tmp_path: Path) -> None:
     assert {pair.first.source_name, pair.second.source_name} == {"a.png", "copy.jpg"}
 
 
+def test_generated_array_that_repeats_a_film_is_memorised(tmp_path: Path) -> None:
+    png(tmp_path / "in" / "a.png", 3, size=256)
+    take(tmp_path / "in")
+    film = storage.read_pixels(Scan.objects.get())
+    copy = np.clip(film.astype(int) + 2, 0, 255).astype(np.uint16)
+    made = {"bits": 8, "origin": "generated", "source_format": "PGGAN", "generator_name": "g"}
+    scan, created = intake.add_scan(copy, **made)  # type: ignore[arg-type]
+    again, doubled = intake.add_scan(copy, **made)  # type: ignore[arg-type]
+    assert (created, doubled, again.pk) == (True, False, scan.pk)
+    assert NearDuplicate.objects.get().across_origins
+    with pytest.raises(ValueError, match="8-bit scan expected"):
+        intake.add_scan(copy + 200, **made)  # type: ignore[arg-type]
+
+
 def test_grey_wrapped_in_colour_and_transparency_is_taken(tmp_path: Path) -> None:
     grey = Image.fromarray(chest(160, 160, top=255).astype(np.uint8))
     grey.convert("RGBA").save(tmp_path / "rgba.png")

@@ -109,3 +109,19 @@ def test_a_study_whose_content_changed_behind_our_back_is_not_opened() -> None:
 
     with pytest.raises(StudyError, match="no longer what was locked"):
         lifecycle.open_study(study, by=None)
+
+
+def test_a_draft_with_drawn_lists_can_be_thrown_away() -> None:
+    factories.make_archive(6, 6)
+    study = factories.make_study(
+        protocol=factories.make_protocol(
+            design={"block_size": 4, "longest_run": 3, "repeat_share": 0.25, "repeat_spacing": 3}
+        )
+    )
+    enrolment.enrol(study, factories.make_user())
+    study = locking.lock(study, by=study.created_by)
+    assert Presentation.objects.filter(repeat_of__isnull=False).exists()
+
+    study.delete()
+
+    assert not Presentation.objects.exists()

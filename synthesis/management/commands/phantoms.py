@@ -18,7 +18,6 @@ from synthesis.generation import runs
 from synthesis.phantom import LARGEST
 from synthesis.phantom.dataset import Entry, write_manifest, write_set
 
-
 SMALLEST = 100  # the intake takes no smaller radiograph
 
 

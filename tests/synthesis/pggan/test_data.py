@@ -1,0 +1,174 @@
+"""Films, splits and the pyramid."""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+
+from synthesis.pggan import films
+from synthesis.pggan.films import HELD_OUT, TRAIN, DataError, Film, assign_splits, find_films
+from synthesis.pggan.pyramid import Order, Pyramid, build, from_array
+from tests.synthesis.pggan.conftest import blobs
+
+
+def png(path, pixels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray((pixels * 255).astype(np.uint8)).save(path)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Twelve NIH-named films of six patients."""
+    for i, pixels in enumerate(blobs(12, 40)):
+        png(tmp_path / "films" / f"{i // 2:08d}_{i % 2:03d}.png", pixels)
+    return tmp_path / "films"
+
+
+def dicom(path, pixels, *, photometric="MONOCHROME2", patient="P1", **tags):
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    meta.MediaStorageSOPInstanceUID = generate_uid()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
+    ds.Rows, ds.Columns = pixels.shape
+    ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, photometric
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 12, 11, 0
+    ds.PatientID, ds.PixelData = patient, pixels.astype("<u2").tobytes()
+    for key, value in tags.items():
+        setattr(ds, key, value)
+    ds.save_as(path)
+
+
+def test_patients_never_part_between_splits(folder, tmp_path):
+    pyramid = build(folder, tmp_path / "p", 16, held_out=0.5, seed=3)
+    trained = {f["patient"] for f in pyramid.films(TRAIN)}
+    held = {f["patient"] for f in pyramid.films(HELD_OUT)}
+    assert trained
+    assert held
+    assert not trained & held
+    assert pyramid.count(TRAIN) + pyramid.count(HELD_OUT) == 12
+    # and the pixels of held-out films are in no array that training opens
+    for size in (4, 8, 16):
+        assert len(pyramid.array(size)) == pyramid.count(TRAIN)
+
+
+def test_adding_films_moves_no_patient():
+    few = [Film(path=None, patient=f"p{i}") for i in range(50)]
+    many = [Film(path=None, patient=f"p{i}") for i in range(200)]
+    before = assign_splits(few, held_out=0.3, seed=1)
+    assert assign_splits(many, held_out=0.3, seed=1)[:50] == before
+    assert 0.2 < assign_splits(many, held_out=0.3, seed=1).count(HELD_OUT) / 200 < 0.4
+
+
+def test_manifest_split_is_respected_and_holds_out_the_whole_patient(folder, tmp_path):
+    rows = [
+        ("00000000_000.png", "A", "train"),
+        ("00000000_001.png", "A", "test"),
+        ("00000001_000.png", "B", "train"),
+    ]
+    with open(folder / "manifest.csv", "w") as file:
+        csv.writer(file).writerows([("file", "patient_id", "split"), *rows])
+    pyramid = build(folder, tmp_path / "p", 8, held_out=0.0)
+    assert [f["patient"] for f in pyramid.films(TRAIN)] == ["B"]
+    assert {f["patient"] for f in pyramid.films(HELD_OUT)} == {"A"}
+
+
+def test_filters_keep_rows_with_one_of_the_values(folder):
+    rows = [("00000000_000.png", "Effusion|Mass", "PA"), ("00000001_000.png", "Mass", "AP")]
+    rows.append(("00000002_000.png", "No Finding", "PA"))
+    with open(folder / "manifest.csv", "w") as file:
+        csv.writer(file).writerows([("file", "labels", "view"), *rows])
+    names = [f.path.name for f in find_films(folder, where={"labels": ["Mass"], "view": ["PA"]})]
+    assert names == ["00000000_000.png"]
+    with pytest.raises(DataError, match="no film has this column"):
+        find_films(folder, where={"modality": ["DX"]})
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([("picture",), ("a.png",)], "column 'file' or 'path'"),
+        ([("file",), ("gone.png",)], "row 2: gone.png is not there"),
+        ([("file", "split"), ("00000000_000.png", "maybe")], "split 'maybe'"),
+    ],
+)
+def test_manifest_that_cannot_be_followed_is_refused(folder, rows, message):
+    with open(folder / "manifest.csv", "w") as file:
+        csv.writer(file).writerows(rows)
+    with pytest.raises(DataError, match=message):
+        find_films(folder)
+
+
+def test_levels_are_box_averages_of_the_level_above(folder, tmp_path):
+    pyramid = build(folder, tmp_path / "p", 16, held_out=0.0, bits=16)
+    top, low = pyramid.unit(16, range(12)), pyramid.unit(4, range(12))
+    expected = top.reshape(12, 4, 4, 4, 4).mean(axis=(2, 4))
+    assert np.abs(low - expected).max() < 2 / 65535
+
+
+def test_same_films_open_the_same_pyramid_and_others_are_refused(folder, tmp_path):
+    first = build(folder, tmp_path / "p", 16)
+    assert build(folder, tmp_path / "p", 16).digest == first.digest
+    with pytest.raises(DataError, match="another split or another size"):
+        build(folder, tmp_path / "p", 8)
+    (folder / "00000000_000.png").unlink()
+    with pytest.raises(DataError, match="other films"):
+        build(folder, tmp_path / "p", 16)
+
+
+def test_zip_archive_and_damaged_film(folder, tmp_path):
+    with zipfile.ZipFile(tmp_path / "films.zip", "w") as archive:
+        for path in folder.iterdir():
+            archive.write(path, f"inner/{path.name}")
+    assert build(tmp_path / "films.zip", tmp_path / "p", 8, held_out=0.0).count() == 12
+    (folder / "00000000_000.png").write_bytes(b"\x89PNG but not really")
+    with pytest.raises(DataError, match=r"1 of 12 films .*00000000_000"):
+        build(folder, tmp_path / "q", 8, held_out=0.0)  # 8 %, above the limit of 5 %
+    assert not (tmp_path / "q").exists()
+
+
+def test_dicom_inversion_and_window_are_applied(tmp_path):
+    ramp = np.tile(np.linspace(0, 4095, 32), (32, 1))
+    dicom(tmp_path / "a.dcm", ramp)
+    dicom(tmp_path / "b.dcm", ramp, photometric="MONOCHROME1")
+    dicom(tmp_path / "c.dcm", ramp, WindowCenter=1024, WindowWidth=1024)
+    a, b, c = (films.read_film(Film(tmp_path / f"{n}.dcm")) for n in "abc")
+    assert a[0, 0] < 0.02
+    assert a[0, -1] > 0.98
+    assert np.allclose(b, 1 - a, atol=1e-6)
+    assert c[0, 3] == 0.0
+    assert c[0, 16] == 1.0
+
+
+def test_sixteen_bit_png_keeps_its_depth(tmp_path):
+    values = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
+    Image.fromarray(values).save(tmp_path / "deep.png")
+    pixels = films.read_film(Film(tmp_path / "deep.png"))
+    assert np.allclose(pixels * 65535, values, atol=0.5)
+
+
+def test_every_epoch_shows_every_film_once_in_another_order():
+    order = Order(17, seed=4)
+    epochs = order(0, 51).reshape(3, 17)
+    assert all(sorted(e) == list(range(17)) for e in epochs)
+    assert len({tuple(e) for e in epochs}) == 3
+    # and any part of it can be asked for at once
+    assert (Order(17, seed=4)(20, 9) == order(0, 51)[20:29]).all()
+
+
+def test_nothing_held_out_and_nothing_found(tmp_path):
+    pyramid = from_array(blobs(5, 8), tmp_path / "p", held_out=0.0)
+    assert pyramid.array(8, HELD_OUT).shape == (0, 8, 8)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no film found"):
+        find_films(tmp_path / "empty")
+    with pytest.raises(DataError, match="no pyramid there"):
+        Pyramid.open(tmp_path / "empty")
+    with pytest.raises(DataError, match="lower the held-out share"):
+        assign_splits([Film(path=None, patient="a", split=HELD_OUT)], held_out=0.0, seed=0)
