@@ -6,6 +6,7 @@ import contextlib
 import fnmatch
 import os
 import shutil
+import struct
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -145,7 +146,11 @@ class ZipSource:
         try:
             with zipfile.ZipFile(path) as archive:
                 self._members = self._checked(archive.infolist())
-        except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
+        # IndexError: zipfile on an entry whose name was damaged to nothing.
+        except (
+            *(zipfile.BadZipFile, NotImplementedError, OSError),
+            *(ValueError, IndexError, EOFError, struct.error),
+        ) as error:
             raise SourceError(f"{path.name}: the zip archive cannot be read: {error}") from None
 
     def names(self) -> list[str]:

@@ -331,7 +331,7 @@ def test_a_broker_that_is_away_does_not_fail_the_page_that_submits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # given: a real application whose broker refuses connections
-    away = Celery(broker="redis://127.0.0.1:1/0")
+    away = Celery(broker="redis://127.0.0.1:1/0", set_as_current=False)
     monkeypatch.setattr(queue, "current_app", away)
     job = waiting()
     # when

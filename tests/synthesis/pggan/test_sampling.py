@@ -300,9 +300,11 @@ def test_command_line_samples_walks_and_converts(checkpoint, tmp_path, capsys):
 
 
 def test_command_line_trains_and_resumes(tmp_path, capsys):
+    films = tmp_path / "films"
+    films.mkdir()
     for i, pixels in enumerate(blobs(12, 16)):
-        Image.fromarray((pixels * 255).astype(np.uint8)).save(tmp_path / f"{i:08d}_000.png")
-    command = ["train", "--data", str(tmp_path), "--out", str(tmp_path / "run"), "--quiet"]
+        Image.fromarray((pixels * 255).astype(np.uint8)).save(films / f"{i:08d}_000.png")
+    command = ["train", "--data", str(films), "--out", str(tmp_path / "run"), "--quiet"]
     command += ["--preset", "demo", "--resolution", "8", "--channels-max", "8", "--precision"]
     command += ["fp32", "--kimg-per-size", "4:0+0.03", "8:0.02+0.02", "--minibatch", "4", "8:2"]
     command += ["--check-ticks", "0", "--threads", "1"]
