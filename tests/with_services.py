@@ -68,7 +68,9 @@ def main() -> int:
     ):
         if answers(port):
             print(f"--> {name}", flush=True)
-            failed |= pytest(["tests/jobs", "-m", "services"], {"TEST_BROKER_URL": broker})
+            failed |= pytest(
+                ["tests/jobs/test_killed_worker.py", "-m", SELECTION], {"TEST_BROKER_URL": broker}
+            )
         else:
             left_out.append(f"{name} ({port})")
     if left_out:
