@@ -50,7 +50,7 @@ class Cavity:
             near, met_near = self._face(*rays.at(near), -1.0)
             far, met_far = self._face(*rays.at(far), 1.0)
         # A ray that misses has nothing between its faces, whatever its slope.
-        return near, np.where(met_near & met_far, far, near)
+        return near, np.where(met_near | met_far, far, near)
 
     def _face(self, x: Array, z: Array, face: float) -> tuple[Array, NDArray[np.bool_]]:
         width, half, centre = self.section(z)
