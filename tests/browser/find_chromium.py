@@ -31,9 +31,11 @@ def install() -> None:
     if shutil.which("apt-get") and os.geteuid() == 0:
         print("==> installing Chromium for the browser tests", flush=True)
         quiet = {"stdout": subprocess.DEVNULL}
-        subprocess.run(["apt-get", "update", "-qq"], check=False, **quiet)
+        # Another installation may hold the package lock just now: wait for it.
+        patient = ["apt-get", "-o", "DPkg::Lock::Timeout=300", "-qq"]
+        subprocess.run([*patient, "update"], check=False, **quiet)
         subprocess.run(
-            ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"],
+            [*patient, "install", "-y", "--no-install-recommends", "chromium"],
             check=False,
             env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
             **quiet,
