@@ -14,7 +14,7 @@ from readerstudy import __version__
 from readerstudy.analysis.realism import PooledRate, RealismResult
 from readerstudy.analysis.report import StudyReport, run_plan
 from readerstudy.analysis.result import Estimate
-from readerstudy.reports import figures, judgments, tasks
+from readerstudy.reports import choice_and_quality, figures, judgments
 from readerstudy.studies.models import Study
 from readerstudy.studies.protocol import AnalysisPlan, Protocol
 
@@ -60,15 +60,26 @@ class Statistics:
         }
 
 
+def recipe(study: Study, table: pd.DataFrame) -> str:
+    """What the statistics depend on, as a SHA-256: equal recipes give equal reports."""
+    protocol = Protocol.model_validate(study.protocol)
+    parts = f"{judgments.digest(table)} {protocol.model_dump_json()} {study.seed} {__version__}"
+    return hashlib.sha256(parts.encode()).hexdigest()
+
+
+def remembered(study: Study, table: pd.DataFrame) -> Statistics | None:
+    """The statistics of this very table where they were worked out before, otherwise None."""
+    known: Statistics | None = cache.get(f"report-{recipe(study, table)}")
+    return known
+
+
 def of_study(study: Study, table: pd.DataFrame) -> Statistics:
     """The statistics of a study's table; the same table is analysed once and remembered."""
-    protocol = Protocol.model_validate(study.protocol)
-    recipe = f"{judgments.digest(table)} {protocol.model_dump_json()} {study.seed} {__version__}"
-    key = "report-" + hashlib.sha256(recipe.encode()).hexdigest()
-    known: Statistics | None = cache.get(key)
+    known = remembered(study, table)
     if known is None:
+        protocol = Protocol.model_validate(study.protocol)
         known = analyse(table, protocol, seed=study.seed % 2**32)
-        cache.set(key, known, timeout=30 * 24 * 3600)
+        cache.set(f"report-{recipe(study, table)}", known, timeout=30 * 24 * 3600)
     return known
 
 
@@ -78,8 +89,8 @@ def analyse(table: pd.DataFrame, protocol: Protocol, *, seed: int = 0) -> Statis
     judged = table[table["judgment"].isin(["real", "synthetic"])]
     found = Statistics(
         None,
-        choices=tasks.forced_choice(table, level=level, seed=seed),
-        quality=tasks.quality(table, level=level),
+        choices=choice_and_quality.forced_choice(table, level=level, seed=seed),
+        quality=choice_and_quality.quality(table, level=level),
         seconds=_seconds(table[table["repeat_of"] == ""]),
     )
     if judged.empty:

@@ -7,14 +7,16 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.text import slugify
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_POST
 
 from readerstudy.audit import trail
 from readerstudy.imaging.cue_plot import cue_plot
+from readerstudy.jobs import queue
+from readerstudy.jobs.models import Job
 from readerstudy.reading.models import Debriefing
-from readerstudy.reports import judgments, presentation, statistics
+from readerstudy.reports import judgments, presentation, statistics, tasks
 from readerstudy.reports.wording import headline
 from readerstudy.studies.models import Frame, Presentation, Study
 from readerstudy.studies.permissions import may, role_of
@@ -58,7 +60,13 @@ def report(request: HttpRequest, study_id: str) -> HttpResponse:
     if not may(request.user, "see_results", study):
         return render(request, "reports/hidden.html", context)
     table = judgments.table(study)
-    found = statistics.of_study(study, table)
+    found = statistics.remembered(study, table)
+    if found is None:
+        job = tasks.ask(study, table, by=request.user)
+        if job.state != Job.State.DONE:
+            return render(request, "reports/underway.html", {**context, "job": job})
+        # Done, but no longer remembered, or by a worker whose cache is not ours.
+        found = statistics.of_study(study, table)
     context |= {
         "statistics": found,
         "headline": headline(found, context["protocol"].plan),
@@ -85,6 +93,26 @@ def report(request: HttpRequest, study_id: str) -> HttpResponse:
     }
     trail.record("report.viewed", request=request, on=study, study_id=study.public_id)
     return render(request, "reports/report.html", context)
+
+
+@login_required
+@require_GET
+def underway(request: HttpRequest, study_id: str) -> HttpResponse:
+    """How far the report is; polled while it is worked out, and reloads the page at the end."""
+    study = _require_results(request, study_id)
+    job = tasks.ask(study, judgments.table(study), by=request.user)
+    if job.state == Job.State.DONE:
+        return HttpResponse(headers={"HX-Refresh": "true"})
+    return render(request, "reports/_underway.html", {"study": study, "job": job})
+
+
+@login_required
+@require_POST
+def again(request: HttpRequest, study_id: str) -> HttpResponse:
+    """Work the report out again after its job failed or was stopped."""
+    study = _require_results(request, study_id)
+    queue.retry(tasks.ask(study, judgments.table(study), by=request.user))
+    return redirect("reports:report", study.public_id)
 
 
 @login_required

@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import uuid
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.core.cache import cache
@@ -14,10 +16,11 @@ from django.test import Client
 from readerstudy.audit.models import Entry
 from readerstudy.demo.content import simulate
 from readerstudy.demo.simulated_readers import Population
+from readerstudy.jobs.models import Job
 from readerstudy.reading import entering
 from readerstudy.reading.form import NO_FINDING, Answer, FindingSaid
 from readerstudy.reading.recording import record_reading
-from readerstudy.reports import judgments
+from readerstudy.reports import judgments, statistics
 from readerstudy.studies import lifecycle
 from readerstudy.studies.models import Membership, Presentation, Study
 from readerstudy.studies.protocol import AnalysisPlan, Design, Phase
@@ -60,6 +63,19 @@ def closed_study(read_study: Study) -> Study:
     return lifecycle.close_study(read_study, by=owner_of(read_study))
 
 
+@pytest.fixture
+def report_of(django_capture_on_commit_callbacks: Any) -> Callable[[Client, Study], str]:
+    """The report's page, once the job that the first look started has been done."""
+
+    def page(client: Client, study: Study) -> str:
+        address = f"/studies/{study.public_id}/report/"
+        with django_capture_on_commit_callbacks(execute=True):
+            assert client.get(address).status_code == 200
+        return client.get(address).content.decode()
+
+    return page
+
+
 PAGES = ("report/judgments.csv", "report/numbers.json", "report/figures/realism-by-reader.svg")
 
 
@@ -73,12 +89,68 @@ def test_while_open_nobody_sees_a_result(read_study: Study) -> None:
         assert client.get(f"/studies/{read_study.public_id}/{path}").status_code == 404
 
 
-def test_an_unblinded_owner_sees_an_interim_look_that_says_so(read_study: Study) -> None:
+def test_an_unblinded_owner_sees_an_interim_look_that_says_so(
+    read_study: Study, report_of: Callable[[Client, Study], str]
+) -> None:
     owner = owner_of(read_study)
     lifecycle.unblind(read_study, by=owner, reason="Safety board asked.")
-    page = signed_in(owner).get(f"/studies/{read_study.public_id}/report/")
-    assert b"interim look" in page.content
-    assert b"judged generated scans real" in page.content
+    page = report_of(signed_in(owner), read_study)
+    assert "interim look" in page
+    assert "judged generated scans real" in page
+
+
+def test_the_first_look_starts_one_job_and_waits_for_it(
+    closed_study: Study, django_capture_on_commit_callbacks: Any
+) -> None:
+    # Given a closed study nobody has looked at
+    client, address = (
+        signed_in(owner_of(closed_study)),
+        f"/studies/{closed_study.public_id}/report/",
+    )
+    # When two people look before the job is done
+    with django_capture_on_commit_callbacks() as nudges:
+        pages = [client.get(address).content.decode() for _ in range(2)]
+        waiting = client.get(f"{address}underway/")
+    # Then there is one job, both wait, and nothing of the result is on the page
+    assert Job.objects.filter(kind="reports.analyse").count() == 1
+    assert all("being worked out" in page for page in pages)
+    assert all("judged generated scans real" not in page for page in pages)
+    assert "HX-Refresh" not in waiting.headers
+    # And once it is done the page reloads itself into the report
+    for nudge in nudges:
+        nudge()
+    assert client.get(f"{address}underway/").headers["HX-Refresh"] == "true"
+    assert "judged generated scans real" in client.get(address).content.decode()
+
+
+def test_a_report_whose_job_failed_says_so_and_can_be_tried_again(
+    closed_study: Study,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    client, address = (
+        signed_in(owner_of(closed_study)),
+        f"/studies/{closed_study.public_id}/report/",
+    )
+    with monkeypatch.context() as broken:
+        broken.setattr(statistics, "analyse", lambda *_, **__: 1 / 0)
+        with django_capture_on_commit_callbacks(execute=True):
+            client.get(address)
+    page = client.get(address).content.decode()
+    assert "could not be worked out" in page
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post(f"{address}again/")
+    assert "judged generated scans real" in client.get(address).content.decode()
+
+
+def test_a_report_is_shown_when_the_worker_keeps_its_memory_elsewhere(
+    closed_study: Study, report_of: Callable[[Client, Study], str]
+) -> None:
+    client = signed_in(owner_of(closed_study))
+    report_of(client, closed_study)
+    cache.clear()
+    page = client.get(f"/studies/{closed_study.public_id}/report/").content.decode()
+    assert "judged generated scans real" in page
 
 
 @pytest.mark.parametrize(
@@ -118,9 +190,11 @@ def test_the_table_holds_the_standing_revision_of_every_presentation(closed_stud
         assert bool(row["repeat_of"]) == (presentation.repeat_of_id is not None)
 
 
-def test_the_page_the_figures_and_the_numbers_agree(closed_study: Study) -> None:
+def test_the_page_the_figures_and_the_numbers_agree(
+    closed_study: Study, report_of: Callable[[Client, Study], str]
+) -> None:
     client = signed_in(owner_of(closed_study))
-    page = client.get(f"/studies/{closed_study.public_id}/report/").content.decode()
+    page = report_of(client, closed_study)
     numbers = json.loads(
         client.get(f"/studies/{closed_study.public_id}/report/numbers.json").content
     )
@@ -139,9 +213,11 @@ def test_the_page_the_figures_and_the_numbers_agree(closed_study: Study) -> None
     assert "Primary endpoint" in page
 
 
-def test_looking_and_exporting_are_in_the_audit_trail(closed_study: Study) -> None:
+def test_looking_and_exporting_are_in_the_audit_trail(
+    closed_study: Study, report_of: Callable[[Client, Study], str]
+) -> None:
     client = signed_in(owner_of(closed_study))
-    client.get(f"/studies/{closed_study.public_id}/report/")
+    report_of(client, closed_study)
     b"".join(
         client.get(f"/studies/{closed_study.public_id}/report/judgments.csv").streaming_content
     )
@@ -173,7 +249,9 @@ def test_a_comment_that_looks_like_a_formula_is_disarmed() -> None:
     assert "'=HYPERLINK(1)" in lines
 
 
-def test_a_forced_choice_study_is_reported_against_one_in_m() -> None:
+def test_a_forced_choice_study_is_reported_against_one_in_m(
+    report_of: Callable[[Client, Study], str],
+) -> None:
     study = make_open_study(
         protocol=make_protocol(
             profile_questions=[],
@@ -204,7 +282,7 @@ def test_a_forced_choice_study_is_reported_against_one_in_m() -> None:
                 )
             entering.finish(reader, number=session.number)
     lifecycle.close_study(study, by=owner_of(study))
-    page = signed_in(owner_of(study)).get(f"/studies/{study.public_id}/report/").content.decode()
+    page = report_of(signed_in(owner_of(study)), study)
     assert "Of 2 scans, readers chose an acquired one as real in 100 %" in page
     assert "Forced choice" in page
     table = judgments.table(study)
