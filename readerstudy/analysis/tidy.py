@@ -95,28 +95,39 @@ def binary(table: pd.DataFrame, column: str, *, positive: Hashable | None = None
     """
     raw = table[column]
     known = raw.notna()
-    values = pd.Series(np.nan, index=table.index, dtype=float)
     if positive is not None:
-        others = [label for label in pd.unique(raw[known]) if str(label) != str(positive)]
+        codes, labels = pd.factorize(raw)
+        words = [_word(label) for label in labels]
+        others = [label for label, w in zip(labels, words, strict=True) if w != _word(positive)]
         if len(others) > 1:
-            wrong = known & raw.astype(str).eq(str(others[1]))
+            wrong = known & (codes == words.index(_word(others[1])))
             raise ValueError(
                 f"{name_rows(table.index[wrong])}: {column} has more than two labels "
                 f"({', '.join(repr(label) for label in [positive, *others])})"
             )
-        values[known] = raw[known].astype(str).eq(str(positive)).astype(float)
-        return values
-    words = raw.astype(str).str.strip().str.lower()
-    yes, no = words.isin(POSITIVE_WORDS), words.isin(NEGATIVE_WORDS)
-    wrong = known & ~yes & ~no
+        chosen = np.array([float(w == _word(positive)) for w in words] + [np.nan])
+        return pd.Series(chosen[codes], index=table.index, dtype=float)
+    # Each label is read once, however many rows have it.
+    codes, labels = pd.factorize(raw)
+    words = [str(label).strip().lower() for label in labels]
+    meaning = np.array(
+        [1.0 if w in POSITIVE_WORDS else 0.0 if w in NEGATIVE_WORDS else np.nan for w in words]
+        + [np.nan]
+    )[codes]
+    wrong = known & np.isnan(meaning)
     if wrong.any():
         raise ValueError(
             f"{name_rows(table.index[wrong])}: {column} {raw[wrong].iloc[0]!r} is neither a "
             "positive nor a negative label; use 0 and 1, or name the positive label"
         )
-    values[known & yes] = 1.0
-    values[known & no] = 0.0
-    return values
+    return pd.Series(np.where(known, meaning, np.nan), index=table.index, dtype=float)
+
+
+def _word(label: Any) -> str:
+    """A label as text: 1, 1.0 and "1" are one label."""
+    if isinstance(label, (float, np.floating)) and float(label).is_integer():
+        return str(int(label))
+    return str(label)
 
 
 def rating_cube(

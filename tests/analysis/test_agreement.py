@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from readerstudy.analysis.agreement import (
     agreement,
     agreement_coefficients,
+    agreement_of_table,
     cohen_from_ratings,
     cohen_kappa,
     fleiss_kappa,
@@ -207,6 +208,45 @@ def test_cohen_equals_irrcac_and_vcd():
 
 
 @pytest.mark.parametrize(
+    ("coefficient", "value", "error", "lower", "upper"),
+    # irrCAC's README: gwet.ac1.table, bp2.table, krippen2.table, pa2.table ... of
+    # cont3x3abstractors, as printed.
+    [
+        ("percent", 0.89, 0.03128898, 0.828, 0.952), ("gwet", 0.8493305, 0.04321747, 0.764, 0.935),
+        ("fleiss", 0.7962397, 0.05905473, 0.679, 0.913),
+        ("brennan_prediger", 0.835, 0.04693346, 0.742, 0.928),
+        ("krippendorff", 0.7972585, 0.05905473, 0.68, 0.914),
+    ],
+)  # fmt: skip
+def test_coefficients_of_a_table_equal_irrcac(coefficient, value, error, lower, upper):
+    found = agreement_of_table(ABSTRACTORS)[coefficient]
+    assert found.estimate == pytest.approx(value, abs=6e-8)
+    assert found.standard_error == pytest.approx(error, abs=6e-9)
+    assert (found.lower, found.upper) == (
+        pytest.approx(lower, abs=6e-4),
+        pytest.approx(upper, abs=6e-4),
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "kappa", "ac1", "pabak"),
+    [
+        # Feinstein and Cicchetti 1990, tables 1 and 2; Gwet, Br J Math Stat Psychol 61 (2008)
+        # 29-48, section 2: AC1 of [[118, 5], [2, 0]] 0.94, kappa -0.02.
+        ([[118, 5], [2, 0]], -0.0234, 0.9408, 2 * 118 / 125 - 1),
+        # Byrt, Bishop and Carlin 1993: PABAK is 2 p_o - 1 whatever the margins.
+        ([[40, 9], [6, 45]], 0.70, 0.70, 0.70),
+        ([[80, 10], [5, 5]], 0.32, 0.81, 0.70),
+    ],
+)
+def test_paradox_tables_have_low_kappa_and_high_ac1(table, kappa, ac1, pabak):
+    found = paradox(table)
+    assert found["kappa"].estimate == pytest.approx(kappa, abs=5e-3)
+    assert found["ac1"].estimate == pytest.approx(ac1, abs=6e-3)
+    assert found["pabak"].estimate == pytest.approx(pabak)
+
+
+@pytest.mark.parametrize(
     ("weights", "kappa", "error"),
     # vcd::Kappa on irrCAC's cont4x4diagnosis (benchmarks/analysis_reference_two.R).
     [
@@ -278,6 +318,27 @@ def test_limits_of_agreement_equal_bland_and_altman_1986():
     assert found["bias"].details["standard_deviation"] == pytest.approx(38.8, abs=0.05)
     assert found["lower_limit"].estimate == pytest.approx(-79.7, abs=0.1)
     assert found["upper_limit"].estimate == pytest.approx(75.5, abs=0.1)
+
+
+def test_approximate_limits_of_agreement_are_the_published_ones():
+    # Lancet 1986: limit -79.7, 95 % interval -114.3 to -45.1; 75.5, 40.9 to 110.1; bias -22.0 to
+    # 17.8 (they round s to 38.8 and the limits' standard error to 16.3).
+    large = [494,395,516,434,476,557,413,442,650,433,417,656,267,478,178,423,427]  # fmt: skip
+    mini = [512,430,520,428,500,600,364,380,658,445,432,626,260,477,259,350,451]  # fmt: skip
+    found = limits_of_agreement(large, mini, coverage=0.9544997361, interval="bland-altman-1986")
+    assert (found["bias"].lower, found["bias"].upper) == (
+        pytest.approx(-22.0, abs=0.1),
+        pytest.approx(17.8, abs=0.1),
+    )
+    assert found["lower_limit"].lower == pytest.approx(-114.3, abs=0.2)
+    assert found["lower_limit"].upper == pytest.approx(-45.1, abs=0.2)
+    assert found["upper_limit"].lower == pytest.approx(40.9, abs=0.2)
+    assert found["upper_limit"].upper == pytest.approx(110.1, abs=0.2)
+    narrow = limits_of_agreement(large, mini, interval="approximate")["upper_limit"]
+    exact = limits_of_agreement(large, mini)["upper_limit"]
+    assert exact.upper > narrow.upper  # The exact interval reaches further out, as Carkeet says.
+    with pytest.raises(ValueError, match="interval 'wald'"):
+        limits_of_agreement(large, mini, interval="wald")
 
 
 def test_limits_with_the_mean_have_the_sums_of_squares_of_christensen():

@@ -107,7 +107,7 @@ def test_jackknife_is_leaving_out_every_case():
                 for r in lesions.itertuples() if rng.random() < 0.8
             ]  # fmt: skip
     marks = pd.DataFrame(rows, columns=["reader", "modality", "case", "rating", "lesion"])
-    for figure in ("wafroc", "afroc", "highest_rating_auc"):
+    for figure in ("wafroc", "afroc", "wafroc1", "afroc1", "highest_rating_auc"):
         found = froc_analysis(froc_data(marks, lesions, cases), figure=figure)
         left = []
         for out in cases:
@@ -121,6 +121,46 @@ def test_jackknife_is_leaving_out_every_case():
         covariance = (n - 1) / n * (x - x.mean(0)).T @ (x - x.mean(0))
         assert found.components["error_variance"] == pytest.approx(np.diag(covariance).mean())
         assert found.components["cov1"] == pytest.approx((covariance[0, 2] + covariance[1, 3]) / 2)
+
+
+def test_figures_over_all_cases_count_every_pair_of_lesion_and_highest_false_mark():
+    # RJafroc's AFROC1 and wAFROC1 (Chakraborty 2017, section 14.3): the FP rating of *all* cases.
+    cell = froc_data(*chakraborty()).cells["all", "A"]
+    highest = {"n1": -np.inf, "n2": 0.5, "n3": 0.7, "n4": -0.3, "d1": 1.5, "d2": -np.inf,
+               "d3": -np.inf, "d4": -np.inf, "d5": -np.inf}  # fmt: skip
+    lesions = [(0.9, 1.0), (-0.2, 1.0), (1.6, 0.1), (-np.inf, 0.9), (3.0, 0.9), (2.0, 0.1),
+               (1.0, 0.3), (2.5, 0.4), (1.0, 0.3)]  # fmt: skip
+    total = weighted = 0.0
+    for rating, weight in lesions:
+        for other in highest.values():
+            psi = 1.0 if rating > other else 0.5 if rating == other else 0.0
+            total, weighted = total + psi, weighted + weight * psi
+    assert figure_of_merit(cell, "afroc1") == pytest.approx(total / (9 * 9))
+    assert figure_of_merit(cell, "wafroc1") == pytest.approx(weighted / (9 * 5))
+
+
+def test_studies_without_normal_cases_have_a_curve_and_the_figures_over_all_cases():
+    marks, lesions, cases = chakraborty()
+    diseased = [case for case in cases if case.startswith("d")]
+    data = froc_data(marks[marks["case"].isin(diseased)], lesions, diseased)
+    assert froc_curve(data, modality="all", reader="A")["llf"].iloc[-1] == pytest.approx(8 / 9)
+    assert 0 < figure_of_merit(data.cells["all", "A"], "wafroc1") < 1
+    with pytest.raises(ValueError, match="there is none: use wafroc1"):
+        figure_of_merit(data.cells["all", "A"], "wafroc")
+
+
+def test_sensitivity_at_a_rate_is_a_figure_for_the_reader_analysis():
+    table = van_dyke()
+    marks = table.assign(lesion=table["truth"].map({1: 1.0, 0: np.nan}))
+    lesions = table.loc[table["truth"] == 1, ["case"]].drop_duplicates().assign(lesion=1.0)
+    data = froc_data(marks, lesions, sorted(table["case"].unique()))
+    found = froc_analysis(data, figure="sensitivity", false_positives=0.05)
+    own = sensitivity_at(data, modality=1, reader=2, false_positives=0.05)
+    assert found.reader_values[1, 2].estimate == own.estimate
+    assert found.reader_values[1, 2].standard_error == pytest.approx(own.standard_error)
+    assert found.counts["cases"] == 114
+    with pytest.raises(ValueError, match="goes with the figure sensitivity"):
+        froc_analysis(data, figure="sensitivity")
 
 
 def test_a_reader_who_marks_nothing_is_at_a_half():
@@ -199,7 +239,8 @@ def test_overlap_is_symmetric_bounded_and_free_of_scale(a, b, scale):
         (lambda m, s, c: (m.replace({"lesion": {2.0: 9.0}}), s, c), "has no lesion"),
         (lambda m, s, c: (m, pd.concat([s, s.iloc[[0]]]), c), "listed twice"),
         (lambda m, s, c: (m, s.assign(weight=0.3), c), "must sum to 1"),
-        (lambda m, s, c: (m[m["case"] != "n2"], s, c[4:]), "not among|normal and"),
+        (lambda m, s, c: (m[m["case"] != "n2"], s, c[4:]), "not among"),
+        (lambda m, s, c: (m.assign(lesion=None), s.iloc[:0], c), "no rows|has a lesion"),
         (lambda m, s, c: (m.assign(rating=np.inf), s, c), "infinite"),
     ],
 )

@@ -191,6 +191,119 @@ def test_dorfman_berbaum_metz_is_obuchowski_rockette_with_the_jackknife(data):
     assert dbm.components["modality_reader"] == pytest.approx(expected)
 
 
+def test_dorfman_berbaum_metz_components_equal_rjafroc():
+    # RJafroc, help of SsPowerGivenJK, example 5A: the components of dataset02 (Van Dyke).
+    c = dorfman_berbaum_metz(van_dyke()).components
+    expected = {"reader": 0.00153499935, "case": 0.02724923428, "modality_reader": 0.00020040252,
+                "modality_case": 0.01197529621, "reader_case": 0.01226472859,
+                "error": 0.03997160319}  # fmt: skip
+    for name, value in expected.items():
+        assert c[name] == pytest.approx(value, abs=6e-12)
+
+
+@pytest.mark.parametrize("data", [van_dyke, franken])
+def test_dorfman_berbaum_metz_with_a_fixed_factor(data):
+    # Cases fixed: exactly Obuchowski-Rockette's; each modality's interval too. Readers fixed: the
+    # same error but t on (t - 1)(n - 1) in place of the normal (RJafroc, StDBMSummaryFRRC).
+    fixed, orh = (f(data(), cases="fixed") for f in (dorfman_berbaum_metz, obuchowski_rockette))
+    assert fixed.equality.p_value == pytest.approx(orh.equality.p_value)
+    assert fixed.modalities[2].lower == pytest.approx(orh.modalities[2].lower)
+    random, orh = (f(data()) for f in (dorfman_berbaum_metz, obuchowski_rockette))
+    assert random.modalities[1].lower == pytest.approx(orh.modalities[1].lower)
+    assert random.modalities[1].df == pytest.approx(orh.modalities[1].df)
+    found = dorfman_berbaum_metz(data(), readers="fixed")
+    n = data()["case"].nunique()
+    orh = obuchowski_rockette(data(), readers="fixed")
+    assert found.equality.df == (1.0, n - 1.0)
+    assert found.differences[1, 2].standard_error == pytest.approx(
+        math.sqrt(orh.differences[1, 2].details["variance_untruncated"])
+    )
+    assert found.modalities[1].standard_error == pytest.approx(orh.modalities[1].standard_error)
+    with pytest.raises(ValueError, match="both fixed"):
+        dorfman_berbaum_metz(data(), readers="fixed", cases="fixed")
+
+
+def test_fixed_readers_truncate_as_or_dbm_prints_and_tell_the_other_variance():
+    # OR-DBM MRMC prints StdErr = sqrt{2/r [Var - Cov1 + (r-1) max(Cov2 - Cov3, 0)]}; MRMCaov's
+    # summary.mrmc_frrc has no max. Franken's Cov2 - Cov3 is negative, so they differ there.
+    found = obuchowski_rockette(franken(), readers="fixed")
+    c, difference = found.components, found.differences[1, 2]
+    assert difference.standard_error**2 == pytest.approx(2 / 4 * (c["error_variance"] - c["cov1"]))
+    assert difference.details["variance_untruncated"] == pytest.approx(
+        2 / 4 * (c["error_variance"] - c["cov1"] + 3 * (c["cov2"] - c["cov3"]))
+    )
+
+
+READER_SPECIFIC = [  # MRMCaov, fixed readers: difference, StdErr, p; single StdErr of 1 and of 2.
+    (1, -0.02818035, 0.02551213, 0.26933885, 0.0301255164, 0.0221416887),
+    (2, -0.04653784, 0.02630183, 0.07683102, 0.0363753335, 0.0298151099),
+    (3, -0.01787440, 0.03120965, 0.56683414, 0.0282594118, 0.0297673065),
+    (4, -0.02624799, 0.01729129, 0.12901715, 0.0173388332, 0.0007213348),
+    (5, -0.10016103, 0.04405746, 0.02300099, 0.0417201720, 0.0262023046),
+]
+
+
+@pytest.mark.parametrize(("who", "estimate", "error", "p", "first", "second"), READER_SPECIFIC)
+def test_every_reader_equals_mrmcaov(who, estimate, error, p, first, second):
+    found = obuchowski_rockette(van_dyke(), readers="fixed")
+    difference = found.reader_differences[who, 1, 2]
+    assert difference.estimate == pytest.approx(estimate, abs=6e-9)
+    assert difference.standard_error == pytest.approx(error, abs=6e-9)
+    assert difference.p_value == pytest.approx(p, abs=6e-9)
+    assert found.reader_values[1, who].standard_error == pytest.approx(first, abs=6e-10)
+    assert found.reader_values[2, who].standard_error == pytest.approx(second, abs=6e-10)
+
+
+def test_one_reader_equals_or_dbm_mrmc():
+    # OR-DBM MRMC 2.51, VanDyke1R: X2 1.22011, p .2693; Var 0.00069890, Cov1 0.00037347;
+    # treatment 1 0.91964573 (0.86060081, 0.97869066).
+    found = obuchowski_rockette(van_dyke().query("reader == 1"))
+    assert found.equality.statistic == pytest.approx(1.22011, abs=6e-6)
+    assert found.components["error_variance"] == pytest.approx(0.00069890, abs=6e-9)
+    assert found.components["cov1"] == pytest.approx(0.00037347, abs=6e-9)
+    assert found.modalities[1].lower == pytest.approx(0.86060081, abs=6e-9)
+    assert found.modalities[1].upper == pytest.approx(0.97869066, abs=6e-9)
+
+
+def test_components_of_nested_cases_equal_mrmcaov():
+    by_reader = van_dyke().assign(case=lambda d: d["reader"] * 1000 + d["case"])
+    c = obuchowski_rockette(by_reader).components
+    assert close(c["var_modality_reader"], 9.213005e-05, 6)
+    by_modality = van_dyke().assign(case=lambda d: d["modality"] * 1000 + d["case"])
+    found = obuchowski_rockette(by_modality)
+    assert close(found.components["var_reader"], 1.642585e-03)
+    assert close(found.components["var_modality_reader"], 9.078969e-05, 6)
+    assert close(found.differences[1, 2].lower, -0.10404242)
+    assert close(found.modalities[1].df, 12.79430)
+
+
+def test_any_function_can_be_the_figure_of_merit():
+    def wilcoxon(truth, ratings):
+        wins = ratings[truth][:, None] - ratings[~truth][None, :]
+        return float(((wins > 0) + 0.5 * (wins == 0)).mean())
+
+    found, auc = obuchowski_rockette(van_dyke(), metric=wilcoxon), obuchowski_rockette(van_dyke())
+    assert found.figure_of_merit == "wilcoxon"
+    assert found.equality.p_value == pytest.approx(auc.equality.p_value)
+    assert found.components == pytest.approx(auc.components)
+    assert dorfman_berbaum_metz(van_dyke(), metric=wilcoxon).equality.p_value == pytest.approx(
+        auc.equality.p_value
+    )
+    incomplete = van_dyke().drop(index=range(0, 1140, 7))
+    assert obuchowski_rockette(incomplete, metric=wilcoxon).differences[
+        1, 2
+    ].standard_error == pytest.approx(
+        obuchowski_rockette(incomplete).differences[1, 2].standard_error
+    )
+    drawn = obuchowski_rockette(
+        van_dyke(), metric=wilcoxon, covariance="bootstrap", replicates=300
+    ).components
+    # 300 draws: a variance within about 8 %, three standard errors of that.
+    assert drawn["error_variance"] == pytest.approx(auc.components["error_variance"], rel=0.25)
+    with pytest.raises(ValueError, match="use jackknife or bootstrap for wilcoxon"):
+        obuchowski_rockette(van_dyke(), metric=wilcoxon, covariance="delong")
+
+
 def test_negative_cov2_minus_cov3_is_truncated_in_term_and_degrees_of_freedom():
     # Franken's data: Cov2 < Cov3, so F = MS(T) / MS(TR) with r - 1 = 3 degrees of freedom.
     found = obuchowski_rockette(franken())

@@ -23,6 +23,7 @@ from .icc import icc
 from .intra import intra_reader
 from .limits import limits_of_agreement, limits_with_the_mean, repeatability
 from .ratings import Ratings, ratings_from_counts, ratings_from_table, ratings_matrix
+from .tables import agreement_of_table, ratings_from_cross_table
 from .weights import METRICS, WEIGHTINGS, agreement_weights
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Ratings",
     "agreement",
     "agreement_coefficients",
+    "agreement_of_table",
     "agreement_weights",
     "cohen_from_ratings",
     "cohen_kappa",
@@ -45,6 +47,7 @@ __all__ = [
     "pairwise_kappa",
     "paradox",
     "ratings_from_counts",
+    "ratings_from_cross_table",
     "ratings_from_table",
     "ratings_matrix",
     "repeatability",

@@ -17,17 +17,27 @@ from scipy import stats
 from readerstudy.analysis.result import Estimate
 
 Floats = NDArray[np.float64]
+INTERVALS = ("exact", "approximate", "bland-altman-1986")
 
 
 def limits_of_agreement(
-    first: ArrayLike, second: ArrayLike, *, coverage: float = 0.95, level: float = 0.95
+    first: ArrayLike,
+    second: ArrayLike,
+    *,
+    coverage: float = 0.95,
+    level: float = 0.95,
+    interval: str = "exact",
 ) -> dict[str, Estimate]:
     """Bias and the limits that hold ``coverage`` of the differences ``first`` - ``second``.
 
-    Returns ``bias``, ``lower_limit`` and ``upper_limit``, each limit with its exact confidence
-    interval at ``level``. Pairs with a missing value are left out with a note. ``details`` of the
-    bias hold the slope of difference on mean, whose p-value tells whether one bias fits all sizes.
+    Returns ``bias``, ``lower_limit`` and ``upper_limit``, each limit with its confidence interval
+    at ``level``: ``interval`` is ``exact`` (noncentral t), ``approximate`` (Bland and Altman 1999,
+    variance s^2 (1 / n + z^2 / (2 (n - 1)))) or ``bland-altman-1986`` (3 s^2 / n), both with t.
+    Pairs with a missing value are left out with a note. ``details`` of the bias hold the slope of
+    difference on mean, whose p-value tells whether one bias fits all sizes.
     """
+    if interval not in INTERVALS:
+        raise ValueError(f"interval {interval!r}: use one of {', '.join(INTERVALS)}")
     a, b = np.asarray(first, dtype=float).ravel(), np.asarray(second, dtype=float).ravel()
     if a.size != b.size:
         raise ValueError(f"{a.size} ratings against {b.size}: limits of agreement need pairs")
@@ -48,6 +58,7 @@ def limits_of_agreement(
         notes = (*notes, "degenerate: every difference is the same")
     statistic = bias / error if error > 0 else float("nan")
     z = float(stats.norm.ppf((1.0 + coverage) / 2.0))
+    way = "exact interval (noncentral t)" if interval == "exact" else f"{interval} interval"
     found = {
         "bias": Estimate(
             name="bias", estimate=bias, standard_error=error, lower=bias - reach,
@@ -58,11 +69,15 @@ def limits_of_agreement(
     }  # fmt: skip
     for name, sign in (("lower_limit", -1.0), ("upper_limit", 1.0)):
         near, far = _limit_factors(z, n, level)
+        if interval != "exact":
+            own = 3.0 / n if interval != "approximate" else 1.0 / n + z * z / (2.0 * (n - 1.0))
+            wide = float(stats.t.ppf((1.0 + level) / 2.0, n - 1)) * math.sqrt(own)
+            near, far = z - wide, z + wide
         ends = sorted((bias + sign * near * spread, bias + sign * far * spread))
         found[name] = Estimate(
             name=name.replace("_", " "), estimate=bias + sign * z * spread, lower=ends[0],
             upper=ends[1], level=level,
-            method=f"{100 * coverage:g} % limit of agreement, exact interval (noncentral t)", n=n,
+            method=f"{100 * coverage:g} % limit of agreement, {way}", n=n,
             details={"standard_deviation": spread, "coverage": coverage}, notes=notes,
         )  # fmt: skip
     return found

@@ -59,9 +59,12 @@ def _mrmc(options: argparse.Namespace) -> Answer:
     if truthless:
         common["truth"] = None
     if options.method == "dbm":
-        found = mrmc.dorfman_berbaum_metz(table, **common)
-        rows: list[Row] = [("equality of modalities", found.equality)]
+        found = mrmc.dorfman_berbaum_metz(
+            table, readers=options.readers, cases=options.cases, null=options.null, **common
+        )
+        rows: list[Row] = [(str(key), e) for key, e in found.modalities.items()]
         rows += [(_pair(key), e) for key, e in found.differences.items()]
+        rows.append(("equality of modalities", found.equality))
         rows += _margins(options, found.differences, {})
         squares = ", ".join(f"{k} {v:.5g}" for k, v in found.mean_squares.items())
         return Answer(rows, _with_margins(found.to_dict(), rows), "Dorfman-Berbaum-Metz", (),
@@ -257,8 +260,11 @@ def _localisation(options: argparse.Namespace) -> Answer:
         readers=sorted(table["reader"].unique()),
         modalities=sorted(table["modality"].unique()) if "modality" in table.columns else None,
     )
+    if options.figure == "sensitivity" and options.false_positives is None:
+        raise ValueError("the figure sensitivity needs --false-positives RATE")
     result = localisation.froc_analysis(
         data, figure=options.figure, readers=options.readers, cases=options.cases,
+        false_positives=options.false_positives if options.figure == "sensitivity" else None,
         level=options.level,
     )  # fmt: skip
     rows: list[Row] = [(str(key), e) for key, e in result.modalities.items()]

@@ -3,6 +3,8 @@
 Every lesion and every non-lesion mark has a rating; what was not marked is rated below everything.
 AFROC: a lesion's rating against the highest non-lesion rating of every normal case, all lesions
 alike. wAFROC: lesions weighted within their case, so that every diseased case counts the same.
+AFROC1 and wAFROC1 take the highest non-lesion rating of all cases, for studies with few normal
+cases or none; FROC's own figure is the share of lesions found at a rate of false marks.
 
 Sources: Chakraborty and Berbaum, Med Phys 31 (2004) 2313-2330; Chakraborty and Zhai, Med Phys 43
 (2016) 2548-2557 (weights); Chakraborty, Observer Performance Methods (2017), chapters 12-14. Equal
@@ -13,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -25,7 +27,8 @@ from readerstudy.analysis.result import Estimate
 from readerstudy.analysis.tidy import name_rows, numeric, require_columns
 
 Floats = NDArray[np.float64]
-FIGURES = ("wafroc", "afroc", "highest_rating_auc")
+FIGURES = ("wafroc", "afroc", "wafroc1", "afroc1", "highest_rating_auc", "sensitivity")
+NEED_NORMALS = ("wafroc", "afroc", "highest_rating_auc")
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class CellMarks:
 
     false_positive: Floats
     """Highest non-lesion rating of each normal case (n0)."""
+    false_positive_diseased: Floats
+    """Highest non-lesion rating of each diseased case (n1)."""
     lesions: Floats
     """Rating of each lesion (L)."""
     weights: Floats
@@ -89,7 +94,8 @@ def froc_data(
         All of them, so that one who marked nothing is not lost; from the marks otherwise.
 
     Raises ``ValueError`` with the rows for marks on unknown cases or lesions, ratings that are not
-    finite, duplicate lesions, weights that do not sum to one, or no normal or no diseased case.
+    finite, duplicate lesions, weights that do not sum to one, or no diseased case. Without a normal
+    case only AFROC1, wAFROC1 and the sensitivity are defined.
     """
     require_columns(lesions, [case, lesion])
     if marks.empty and (readers is None or modalities is None):
@@ -108,10 +114,8 @@ def froc_data(
             raise ValueError(f"{name_rows(table.index[unknown])}: case not among the cases read")
     diseased = tuple(name for name in index if (lesions[case] == name).any())
     normals = tuple(name for name in index if name not in set(diseased))
-    if not normals or not diseased:
-        raise ValueError(
-            f"{len(normals)} normal and {len(diseased)} diseased cases: the AFROC needs both"
-        )
+    if not diseased:
+        raise ValueError(f"none of the {len(normals)} cases has a lesion: nothing can be found")
     weights = _weights(lesions, case, weight)
     key = {
         (c, number): place
@@ -128,11 +132,13 @@ def froc_data(
         else tuple(sorted(marks[modality].unique())) if several else ("all",)
     )  # fmt: skip
     place_of_normal = {name: place for place, name in enumerate(normals)}
-    store: dict[tuple[Hashable, Hashable], tuple[Floats, Floats, Floats, list[float], list[int]]]
-    store = {
+    store: dict[
+        tuple[Hashable, Hashable],
+        tuple[Floats, Floats, Floats, Floats, list[float], list[int]],
+    ] = {
         (m, r): (
             np.full(len(normals), -np.inf), np.full(len(lesions), -np.inf),
-            np.full(len(diseased), -np.inf), [], [],
+            np.full(len(diseased), -np.inf), np.full(len(diseased), -np.inf), [], [],
         )
         for m in what for r in who
     }  # fmt: skip
@@ -140,7 +146,7 @@ def froc_data(
         cell = store.get((row[5] if several else what[0], row[1]))
         if cell is None:
             raise ValueError(f"row {row[0]}: reader or modality is not among those named")
-        false_positive, found, highest, loose, loose_case = cell
+        false_positive, found, highest, false_diseased, loose, loose_case = cell
         name, value, number = row[2], float(row[3]), row[4]
         if name in of_diseased:
             highest[of_diseased[name]] = max(highest[of_diseased[name]], value)
@@ -150,44 +156,63 @@ def froc_data(
             if name in place_of_normal:
                 place = place_of_normal[name]
                 false_positive[place] = max(false_positive[place], value)
+            else:
+                place = of_diseased[name]
+                false_diseased[place] = max(false_diseased[place], value)
         elif (name, number) not in key:
             raise ValueError(f"row {row[0]}: case {name!r} has no lesion {number!r}")
         else:
             found[key[name, number]] = max(found[key[name, number]], value)
     cells = {
-        which: CellMarks(fp, ll, weights, owner, high, np.array(loose, dtype=float),
+        which: CellMarks(fp, fp_diseased, ll, weights, owner, high, np.array(loose, dtype=float),
                          np.array(loose_case, dtype=np.intp))
-        for which, (fp, ll, high, loose, loose_case) in store.items()
+        for which, (fp, ll, high, fp_diseased, loose, loose_case) in store.items()
     }  # fmt: skip
     return FrocData(cells, what, who, normals, diseased, index)
 
 
 def figure_of_merit(cell: CellMarks, figure: str = "wafroc") -> float:
-    """The figure of merit of one reader under one modality."""
+    """The figure of merit of one reader under one modality (see ``sensitivity_at`` for FROC's)."""
     return _figure(cell, figure)[0]
 
 
 def _figure(cell: CellMarks, figure: str) -> tuple[float, Floats, Floats]:
     """The figure, and its value with each normal and with each diseased case left out."""
-    if figure not in FIGURES:
-        raise ValueError(f"unknown figure of merit {figure!r}: use one of {', '.join(FIGURES)}")
+    if figure not in FIGURES or figure == "sensitivity":
+        names = ", ".join(name for name in FIGURES if name != "sensitivity")
+        raise ValueError(f"unknown figure of merit {figure!r}: use one of {names}")
     n0, n1 = cell.false_positive.size, cell.highest.size
+    if n0 == 0 and figure in NEED_NORMALS:
+        raise ValueError(
+            f"{figure} compares with normal cases and there is none: use wafroc1, afroc1 or the "
+            "sensitivity"
+        )
     if figure == "highest_rating_auc":
         ratings, weights, owner = cell.highest, np.ones(n1), np.arange(n1)
     else:
         ratings, owner = cell.lesions, cell.owner
-        weights = cell.weights if figure == "wafroc" else np.ones(ratings.size)
-    # psi of every lesion against every normal case; -inf against -inf is a tie.
-    fp, z = cell.false_positive[None, :], ratings[:, None]
+        weights = cell.weights if figure.startswith("w") else np.ones(ratings.size)
+    everywhere = figure.endswith("1")
+    false = (
+        np.concatenate([cell.false_positive, cell.false_positive_diseased])
+        if everywhere else cell.false_positive
+    )  # fmt: skip
+    # psi of every lesion against every case's highest false mark; -inf against -inf is a tie.
+    fp, z = false[None, :], ratings[:, None]
     psi = (z > fp) + 0.5 * (z == fp)
-    of_case = np.zeros((n1, n0))
+    of_case = np.zeros((n1, false.size))
     np.add.at(of_case, owner, weights[:, None] * psi)
     share = np.bincount(owner, weights=weights, minlength=n1)
-    by_case, total, mass = of_case.sum(axis=1), float(of_case.sum()), float(share.sum())
-    value = total / (n0 * mass)
+    by_case, by_false = of_case.sum(axis=1), of_case.sum(axis=0)
+    total, mass = float(of_case.sum()), float(share.sum())
+    value = total / (false.size * mass)
     with np.errstate(divide="ignore", invalid="ignore"):
-        without_normal = (total - of_case.sum(axis=0)) / ((n0 - 1) * mass)
-        without_diseased = (total - by_case) / (n0 * (mass - share))
+        without_normal = (total - by_false[:n0]) / ((false.size - 1) * mass)
+        if everywhere:  # A diseased case takes its own false marks with it.
+            gone = by_case + by_false[n0:] - np.diagonal(of_case[:, n0:])
+            without_diseased = (total - gone) / ((false.size - 1) * (mass - share))
+        else:
+            without_diseased = (total - by_case) / (false.size * (mass - share))
     return value, without_normal, without_diseased
 
 
@@ -195,6 +220,7 @@ def froc_analysis(
     data: FrocData,
     *,
     figure: str = "wafroc",
+    false_positives: float | None = None,
     readers: str = "random",
     cases: str = "random",
     null: float | None = None,
@@ -202,28 +228,36 @@ def froc_analysis(
 ) -> MrmcResult:
     """Obuchowski-Rockette analysis of a free-response figure, covariances by the jackknife.
 
-    There is no chance value of AFROC figures, so nothing is tested against a constant unless
-    ``null`` is given. Raises ``ValueError`` with fewer than two normal or diseased cases.
+    ``figure="sensitivity"`` is the share of lesions found at ``false_positives`` false marks a
+    case. There is no chance value of free-response figures, so nothing is tested against a constant
+    unless ``null`` is given. Raises ``ValueError`` with fewer than two diseased cases, or two
+    normal ones where the figure needs them.
     """
     n0, n1 = len(data.normals), len(data.diseased)
-    if min(n0, n1) < 2:
+    if n1 < 2 or (n0 < 2 and figure in NEED_NORMALS):
         raise ValueError(f"the jackknife needs two cases of each class, got {n0} and {n1}")
+    if (figure == "sensitivity") != (false_positives is not None):
+        raise ValueError("false_positives goes with the figure sensitivity, and only with it")
     n = n0 + n1
     shape = (len(data.modalities), len(data.readers))
     values = np.empty(shape)
     left_out = np.empty((shape[0] * shape[1], n))
     for i, m in enumerate(data.modalities):
         for j, r in enumerate(data.readers):
-            value, normal, diseased = _figure(data.cells[m, r], figure)
-            values[i, j] = value
-            left_out[i * shape[1] + j] = np.concatenate([normal, diseased])
+            if false_positives is not None:
+                values[i, j], left = _sensitivities(data, data.cells[m, r], false_positives)
+            else:
+                values[i, j], normal, diseased = _figure(data.cells[m, r], figure)
+                left = np.concatenate([normal, diseased])
+            left_out[i * shape[1] + j] = left
     centred = left_out - left_out.mean(axis=1, keepdims=True)
     covariance = (n - 1.0) / n * centred @ centred.T
-    return analyse_figures(
+    found = analyse_figures(
         values, covariance, modalities=data.modalities, readers=data.readers, metric=figure,
         covariance_method="jackknife", reader_factor=readers, case_factor=cases, null=null,
         level=level,
     )  # fmt: skip
+    return replace(found, counts={**found.counts, "cases": n, "normals": n0, "diseased": n1})
 
 
 def froc_curve(data: FrocData, *, modality: Hashable, reader: Hashable) -> pd.DataFrame:
@@ -244,7 +278,7 @@ def froc_curve(data: FrocData, *, modality: Hashable, reader: Hashable) -> pd.Da
             (
                 float(t), float((cell.non_lesion >= t).sum() / n), float(found.mean()),
                 float(cell.weights[found].sum() / len(data.diseased)),
-                float((cell.false_positive >= t).mean()),
+                float((cell.false_positive >= t).mean()) if data.normals else math.nan,
             )
         )  # fmt: skip
     return pd.DataFrame(rows, columns=["threshold", "nlf", "llf", "wllf", "fpf"])
@@ -259,22 +293,8 @@ def sensitivity_at(
     level: float = 0.95,
 ) -> Estimate:
     """Share of lesions found at no more than so many non-lesion marks a case, case jackknife."""
-    cell = data.cells[modality, reader]
-    n0, n1 = len(data.normals), len(data.diseased)
-    n = n0 + n1
-    value = _sensitivity(cell.lesions, cell.non_lesion, n, false_positives)
-    places = np.unique(cell.non_lesion_case)
-    left = np.empty(n)
-    left[:] = _sensitivity(cell.lesions, cell.non_lesion, n - 1, false_positives)
-    for place in places:
-        left[place] = _sensitivity(
-            cell.lesions, cell.non_lesion[cell.non_lesion_case != place], n - 1, false_positives
-        )
-    for k, name in enumerate(data.diseased):
-        place = data.places[name]
-        rest = cell.lesions[cell.owner != k]
-        loose = cell.non_lesion[cell.non_lesion_case != place]
-        left[place] = _sensitivity(rest, loose, n - 1, false_positives) if rest.size else value
+    n = len(data.places)
+    value, left = _sensitivities(data, data.cells[modality, reader], false_positives)
     error = math.sqrt((n - 1) / n * float(np.sum((left - left.mean()) ** 2)))
     reach = float(stats.norm.ppf((1 + level) / 2)) * error
     return Estimate(
@@ -284,6 +304,24 @@ def sensitivity_at(
         method="free response, jackknife over cases", n=n,
         notes=() if error else ("degenerate: the jackknife does not vary",),
     )  # fmt: skip
+
+
+def _sensitivities(data: FrocData, cell: CellMarks, most: float) -> tuple[float, Floats]:
+    """Share of lesions found at a false mark rate, and with each case left out."""
+    if not most >= 0:
+        raise ValueError(f"false marks a case must be 0 or more, got {most}")
+    n = len(data.places)
+    value = _sensitivity(cell.lesions, cell.non_lesion, n, most)
+    left = np.full(n, _sensitivity(cell.lesions, cell.non_lesion, n - 1, most))
+    for place in np.unique(cell.non_lesion_case):
+        kept = cell.non_lesion[cell.non_lesion_case != place]
+        left[place] = _sensitivity(cell.lesions, kept, n - 1, most)
+    for k, name in enumerate(data.diseased):
+        place = data.places[name]
+        rest = cell.lesions[cell.owner != k]
+        loose = cell.non_lesion[cell.non_lesion_case != place]
+        left[place] = _sensitivity(rest, loose, n - 1, most) if rest.size else value
+    return value, left
 
 
 def _sensitivity(lesions: Floats, non_lesion: Floats, n: int, most: float) -> float:

@@ -70,6 +70,10 @@ def difference_error(c: Components, readers: str, cases: str, pair: tuple[int, i
         else:
             term = c.variance - c.cov1 + (c.readers - 1) * used
             variance = 2.0 / c.readers * term
+            # What MRMCaov takes; OR-DBM MRMC and RJafroc truncate, and so does this.
+            details["variance_untruncated"] = (
+                2.0 / c.readers * (c.variance - c.cov1 + (c.readers - 1) * gap)
+            )
         return Error(variance, math.inf, tuple(notes), {**details, "error_variance": c.variance})
     ms = c.ms_interaction
     details["ms_error"] = ms

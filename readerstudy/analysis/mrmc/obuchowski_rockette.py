@@ -27,18 +27,20 @@ from scipy import stats
 from readerstudy.analysis.result import Estimate
 from readerstudy.analysis.tidy import RatingCube, rating_cube
 
+from .by_function import FigureFunction
 from .figures import COVARIANCES, METRICS, Figures, figures_of_merit
 from .inference import ROUNDING, contrast, equality_test, separated_interval
 from .result import MrmcResult
 from .variance import Components, components_of
 
 Floats = NDArray[np.float64]
+UNBOUNDED = (-math.inf, math.inf)
 
 
 def obuchowski_rockette(
     table: pd.DataFrame,
     *,
-    metric: str = "auc",
+    metric: str | FigureFunction = "auc",
     covariance: str = "jackknife",
     readers: str = "random",
     cases: str = "random",
@@ -61,7 +63,9 @@ def obuchowski_rockette(
     ----------
     metric
         ``auc``, or a binary endpoint: ``sensitivity``, ``specificity``, ``accuracy``,
-        ``proportion`` (share of ratings that are 1, no truth needed).
+        ``proportion`` (share of ratings that are 1, no truth needed). Or any function
+        ``f(truth, ratings) -> float`` of one cell's cases (a partial area, a fitted curve's area
+        ...), analysed by jackknife or bootstrap.
     covariance
         ``jackknife`` (default, any design), ``delong``, ``unbiased``, ``bootstrap``.
     readers, cases
@@ -101,14 +105,15 @@ def obuchowski_rockette(
         null = 0.5
     return analyse_figures(
         figures.values, figures.covariance, modalities=cube.modalities, readers=cube.readers,
-        metric=metric, covariance_method=covariance, reader_factor=readers, case_factor=cases,
+        metric=figures.metric, bounds=(0.0, 1.0) if isinstance(metric, str) else UNBOUNDED,
+        covariance_method=covariance, reader_factor=readers, case_factor=cases,
         null=null, level=level, design=design_of(cube), figures=figures,
     )  # fmt: skip
 
 
 def cube_for(
     table: pd.DataFrame,
-    metric: str,
+    metric: str | FigureFunction,
     threshold: float | None,
     *,
     reader: str,
@@ -119,17 +124,18 @@ def cube_for(
     positive: Hashable | None,
     positive_rating: Hashable | None = None,
 ) -> RatingCube:
-    """The cube that a metric needs: ratings for the AUC, 0/1 responses for the others."""
-    if metric not in METRICS:
+    """The cube that a metric needs: ratings for the AUC and functions, else 0/1 responses."""
+    on_ratings = metric == "auc" or not isinstance(metric, str)
+    if isinstance(metric, str) and metric not in METRICS:
         raise ValueError(f"unknown figure of merit {metric!r}: use one of {', '.join(METRICS)}")
     cube = rating_cube(
         table, reader=reader, case=case, modality=modality,
         truth=None if metric == "proportion" and (truth is None or truth not in table.columns)
         else truth,
         rating=rating, positive=positive,
-        binary_rating=metric != "auc" and threshold is None, positive_rating=positive_rating,
+        binary_rating=not on_ratings and threshold is None, positive_rating=positive_rating,
     )  # fmt: skip
-    if threshold is None or metric == "auc":
+    if threshold is None or on_ratings:
         return cube
     known = np.isfinite(cube.ratings)
     return replace(cube, ratings=np.where(known, (cube.ratings >= threshold).astype(float), np.nan))
@@ -207,7 +213,7 @@ def analyse_figures(
             *args, kind="modality", first=index, name=f"{metric} of {label}", null=null,
             bounds=bounds, covariance_method=covariance_method,
         )  # fmt: skip
-        if figures is not None and metric != "figure of merit":
+        if figures is not None and metric in METRICS:
             found[label] = separated_interval(found[label], figures, values[index], level)
     differences = {
         (modalities[a], modalities[b]): contrast(
