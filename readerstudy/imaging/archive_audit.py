@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from readerstudy.imaging import audit_cues, blinding, blinding_audit, frames, storage
+from readerstudy.imaging import audit_cues, blinding_audit, case_frames, measuring, storage
+from readerstudy.imaging.crew import Crew
 from readerstudy.imaging.models import Scan
 from readerstudy.imaging.rendering import RenderingProtocol
 
@@ -51,38 +52,40 @@ def audit_scans(
     As kept, what they came in counts too: format, matrix and the size of the stored pixels.
     """
     tell = progress or (lambda done: None)
-    reference = None
-    if protocol is not None and protocol.normalisation == "histogram-match":
-        pool = [scan for scan in scans if scan.origin == Scan.Origin.ACQUIRED]
-        reference = blinding.pool_reference(
-            ((storage.read_pixels(scan), scan.bits) for scan in pool), protocol
-        )
-    formats = audit_cues.format_cues([scan.source_format for scan in scans])
     cases: list[dict[str, float]] = []
-    for number, scan in enumerate(scans):
-        pixels, bits, cues = storage.read_pixels(scan), scan.bits, {}
-        if protocol is None:
-            size = len(frames.encode(pixels, bits=bits, level=1))
-            cues = {**formats[number]}
-        else:
-            pixels = blinding.render(
-                pixels, bits=bits, window=scan.window, protocol=protocol,
-                reference=reference, seed=seed,
-            )  # fmt: skip
-            bits = protocol.bits
-            size = None  # frames are padded to one length
-        cues |= audit_cues.file_cues(
-            rows=pixels.shape[0], columns=pixels.shape[1], bits=bits, byte_length=size
-        )
-        cues |= audit_cues.pixel_cues(pixels, bits=bits)
-        cases.append(cues)
-        tell(number + 1)
+    if protocol is None:
+        files = _file_cues(scans)
+        with Crew(measuring.as_kept) as crew:
+            for cues in crew.each((storage.read_pixels(scan), scan.bits) for scan in scans):
+                cases.append({**files[len(cases)], **cues})
+                tell(len(cases))
+    else:
+        acquired = [scan for scan in scans if scan.origin == Scan.Origin.ACQUIRED]
+        reference = case_frames.reference_of(acquired, protocol)
+        work = ((*case_frames.work(scan), protocol, reference, seed) for scan in scans)
+        with Crew(measuring.as_rendered) as crew:
+            for cues in crew.each(work):
+                cases.append(cues)
+                tell(len(cases))
     return blinding_audit.audit(
         cases,
         [scan.origin for scan in scans],
         groups=[scan.patient_key for scan in scans],
         **options,
     )
+
+
+def _file_cues(scans: Sequence[Scan]) -> list[dict[str, float]]:
+    """Cues of the files the scans came in: format, size, shape of a pixel."""
+    formats = audit_cues.format_cues([scan.source_format for scan in scans])
+    return [
+        {
+            **kinds,
+            "pixel_aspect": scan.pixel_aspect,
+            **({"byte_length": float(scan.source_bytes)} if scan.source_bytes else {}),
+        }
+        for scan, kinds in zip(scans, formats, strict=True)
+    ]
 
 
 def run(parameters: dict[str, Any], progress: Progress) -> dict[str, Any]:

@@ -31,6 +31,8 @@ class Cue:
 
 CUES: dict[str, Cue] = {
     "byte_length": Cue("Byte length of the file", "Rendered frames all have one length."),
+    "packed_length": Cue("Byte length, packed", "Rendered frames all have one length."),
+    "pixel_aspect": Cue("Shape of a pixel", "Rendered frames have square pixels."),
     "matrix_rows": Cue("Rows", "Rendered frames all have one matrix."),
     "matrix_columns": Cue("Columns", "Rendered frames all have one matrix."),
     "aspect": Cue("Aspect ratio", "Crop every scan to the same shape."),
@@ -84,6 +86,12 @@ def pixel_cues(pixels: NDArray[Any], *, bits: int) -> dict[str, float]:
     cues["symmetry"] = _symmetry(values)
     cues["text_area"] = text_area(pixels, bits=bits)
     return cues
+
+
+def picture_cues(pixels: NDArray[Any], bits: int) -> dict[str, float]:
+    """All cues of pixels and of the matrix and depth that hold them."""
+    held = file_cues(rows=pixels.shape[0], columns=pixels.shape[1], bits=bits)
+    return {**held, **pixel_cues(pixels, bits=bits)}
 
 
 def file_cues(

@@ -1,9 +1,11 @@
 """From a scan to the frame that readers see: one path for every case, whatever its origin.
 
 The path, in order: paint over markers -> 16 bits -> crop or pad -> resample (always: a small inset
-makes the step a real interpolation even where the matrix stays) -> grey levels -> grain -> border
--> polarity. Nothing in this module knows an origin. Every step is integer arithmetic, or doubles
-that are exact or rounded alike everywhere, so another machine makes the same frame bit for bit.
+makes the step a real interpolation even where the matrix stays, and the same step makes pixels
+square that are not) -> grey levels -> grain -> border -> polarity. Nothing in this module knows an
+origin, nor Django: it runs in the bare processes of a :mod:`readerstudy.imaging.crew`. Every step
+is integer arithmetic, or doubles that are exact or rounded alike everywhere, so another machine
+makes the same frame bit for bit.
 """
 
 from __future__ import annotations
@@ -15,8 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from readerstudy.imaging import frames, storage
-from readerstudy.imaging.models import Scan
+from readerstudy.imaging import frames
 from readerstudy.imaging.pixel_text import find_text, paint_over
 from readerstudy.imaging.rendering import RenderingProtocol
 from readerstudy.imaging.resampling import WEIGHT_BITS, resample
@@ -37,6 +38,7 @@ def render(
     bits: int,
     window: tuple[float, float] | None,
     protocol: RenderingProtocol,
+    aspect: float = 1.0,
     reference: Reference | None = None,
     seed: int = 0,
 ) -> NDArray[np.uint16]:
@@ -49,6 +51,8 @@ def render(
     window
         (centre, width) in grey levels of ``pixels``; used by normalisation "none" only, since a
         window that one arm has and the other has not would tell them apart.
+    aspect
+        Height of a pixel over its width; the frame's own pixels are square.
     reference
         Grey levels of the pool (``pool_reference``); needed by "histogram-match".
     seed
@@ -63,7 +67,7 @@ def render(
             "histogram matching needs the reference of a pool: make it with pool_reference()"
         )
     source = paint_over(pixels, find_text(pixels, bits=bits)) if protocol.mask_markers else pixels
-    shown, inside = _to_matrix(source, bits, protocol)
+    shown, inside = _to_matrix(source, bits, protocol, aspect)
     frame = np.zeros((protocol.matrix, protocol.matrix), dtype=np.int64)
     top = (1 << protocol.bits) - 1
     if protocol.normalisation == "histogram-match":
@@ -83,17 +87,24 @@ def render(
     return frame.astype(np.uint16)
 
 
-def render_case_frame(
-    scan: Scan, protocol: RenderingProtocol, *, reference: Reference | None = None, seed: int = 0
+def render_packed(
+    pixels: NDArray[np.uint16],
+    bits: int,
+    window: tuple[float, float] | None,
+    aspect: float,
+    protocol: RenderingProtocol,
+    reference: Reference | None,
+    seed: int,
 ) -> tuple[bytes, str]:
-    """Container (not yet padded) and digest of the pixels of a scan's blinded frame.
+    """Container (not yet padded) and digest of the pixels of the frame that :func:`render` makes.
 
     The digest is of the pixels: gzip's bytes may differ between zlib builds, pixels may not.
     """
     frame = render(
-        storage.read_pixels(scan),
-        bits=scan.bits,
-        window=scan.window,
+        pixels,
+        bits=bits,
+        window=window,
+        aspect=aspect,
         protocol=protocol,
         reference=reference,
         seed=seed,
@@ -112,18 +123,29 @@ def pixels_digest(frame: NDArray[np.uint16], bits: int) -> str:
 def pool_reference(
     pool: Iterable[tuple[NDArray[np.uint16], int]], protocol: RenderingProtocol
 ) -> Reference:
-    """Mean grey-level distribution of a pool, as 1025 quantiles from 0 to 65535.
+    """Mean grey-level distribution of a pool of (pixels, bits), as 1025 quantiles from 0 to 65535.
 
-    ``pool`` yields (pixels, bits), of the acquired scans as a rule. Each is brought to its own
-    percentile range first, so that one bright film does not pull the pool. Raises ``ValueError``
-    for an empty pool.
+    Raises ``ValueError`` for an empty pool.
     """
+    return mean_quantiles(own_quantiles(pixels, bits, 1.0, protocol) for pixels, bits in pool)
+
+
+def own_quantiles(
+    pixels: NDArray[np.uint16], bits: int, aspect: float, protocol: RenderingProtocol
+) -> Reference:
+    """1025 quantiles of one scan, brought to its own percentile range (0 to 65535) first, so that
+    one bright film does not pull the pool."""
     small = protocol.model_copy(update={"matrix": 256, "normalisation": "percentile"})
+    shown, _ = _to_matrix(pixels, bits, small, aspect)
+    low, high = _range(shown, bits, None, small)
+    return _quantiles(np.clip(np.floor((shown - low) * FULL / (high - low) + 0.5), 0, FULL))
+
+
+def mean_quantiles(several: Iterable[Reference]) -> Reference:
+    """Their mean, rounded to integers. Raises ``ValueError`` when there are none."""
     total, count = np.zeros(KNOTS, dtype=np.int64), 0
-    for pixels, bits in pool:
-        shown, _ = _to_matrix(pixels, bits, small)
-        low, high = _range(shown, bits, None, small)
-        total += _quantiles(np.clip(np.floor((shown - low) * FULL / (high - low) + 0.5), 0, FULL))
+    for own in several:
+        total += own
         count += 1
     if not count:
         raise ValueError("the reference pool is empty: name at least one acquired scan")
@@ -131,20 +153,25 @@ def pool_reference(
 
 
 def _to_matrix(
-    pixels: NDArray[Any], bits: int, protocol: RenderingProtocol
+    pixels: NDArray[Any], bits: int, protocol: RenderingProtocol, aspect: float
 ) -> tuple[NDArray[np.float64], tuple[slice, slice]]:
-    """The part of the frame that shows the scan, on 16 bits, and where in the frame it lies."""
+    """The part of the frame that shows the scan, on 16 bits, and where in the frame it lies.
+
+    Boxes are in pixels of the scan; sides are compared in widths of one, of which a pixel is
+    ``aspect`` high.
+    """
     source = pixels.astype(np.uint16) << (16 - bits)
     height, width = source.shape
     vertical = (height * INSET, height * (1 - 2 * INSET))
     horizontal = (width * INSET, width * (1 - 2 * INSET))
     matrix = protocol.matrix
     if protocol.fit == "crop":
-        side = min(vertical[1], horizontal[1])
-        vertical = (vertical[0] + (vertical[1] - side) / 2, side)
+        side = min(vertical[1] * aspect, horizontal[1])
+        high = side / aspect
+        vertical = (vertical[0] + (vertical[1] - high) / 2, high)
         horizontal = (horizontal[0] + (horizontal[1] - side) / 2, side)
-    longest = max(vertical[1], horizontal[1])
-    rows = max(1, round(matrix * vertical[1] / longest))
+    longest = max(vertical[1] * aspect, horizontal[1])
+    rows = max(1, round(matrix * vertical[1] * aspect / longest))
     columns = max(1, round(matrix * horizontal[1] / longest))
     box: dict[str, Any] = {"vertical": vertical, "horizontal": horizontal}
     if protocol.detail is not None:
@@ -174,8 +201,10 @@ def _range(
     """Grey levels (on 16 bits) that become black and white."""
     if protocol.normalisation == "none":
         unit = 1 << (16 - bits)
-        if window is not None and window[1] > 0:
-            return (window[0] - window[1] / 2) * unit, (window[0] + window[1] / 2) * unit
+        if window is not None:
+            # No width at all (Window Width 1 of LINEAR) is a step, as steep as 16 bits can be.
+            half = max(window[1] / 2 * unit, 0.5)
+            return window[0] * unit - half, window[0] * unit + half
         return 0.0, float(((1 << bits) - 1) * unit)
     counts = np.bincount(np.floor(shown + 0.5).astype(np.int64).ravel(), minlength=FULL + 1)
     # Padding, masks and clipping say nothing about the film: leave both ends out.

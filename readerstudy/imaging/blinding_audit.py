@@ -28,6 +28,7 @@ from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
 from readerstudy.analysis.roc import auc as roc_auc
 from readerstudy.imaging import audit_cues
+from readerstudy.imaging.crew import Crew
 
 PERMUTATIONS = 4999
 # The rate of false alarms over a whole audit. A finding stops a lock, so it must be rare by chance;
@@ -92,9 +93,17 @@ class AuditResult:
             return self.notes[0] if self.notes else "No cue varies among the cases."
         said = f"{self.acquired} acquired and {self.generated} generated cases"
         if self.passed:
+            largest = self.cues[0]
+            if largest.auc <= self.limit:
+                return (
+                    f"No cue tells the origins apart above an AUC of {self.limit:g} ({said}); the "
+                    f"largest is {largest.label.lower()}, {largest.auc:.2f}."
+                )
             return (
-                f"No cue tells the origins apart above an AUC of {self.limit:g} ({said}); the "
-                f"largest is {self.cues[0].label.lower()}, {self.cues[0].auc:.2f}."
+                f"No cue tells the origins apart beyond what chance explains ({said}); the "
+                f"largest, {largest.label.lower()}, has an AUC of {largest.auc:.2f}, above the "
+                f"limit of {self.limit:g}, but so large a value comes up by chance among so many "
+                f"cues and so few cases (adjusted p = {_p(largest.p_adjusted)})."
             )
         worst = max(self.findings, key=lambda cue: cue.auc)
         count = len(self.findings)
@@ -173,25 +182,30 @@ def audit(
     return AuditResult(cues, classifier, acquired, generated, limit, alpha, notes)
 
 
+def _p(value: float) -> str:
+    """Two significant digits; never a bare nought."""
+    return "under 0.001" if value < 0.001 else f"{value:.2g}"
+
+
 def audit_arrays(
     arrays: Iterable[tuple[NDArray[Any], int]],
     origins: Sequence[str],
     *,
     extra: Sequence[Mapping[str, float]] | None = None,
     progress: Callable[[int], None] | None = None,
+    processes: int | None = None,
     **options: Any,
 ) -> AuditResult:
-    """Audit pictures given as (pixels, bits), read one at a time: rendered frames as a rule.
+    """Audit pictures given as (pixels, bits), read a few ahead: rendered frames as a rule.
 
     ``extra`` adds cues of the files they came in; ``options`` as for ``audit``.
     """
     cases: list[Mapping[str, float]] = []
-    for number, (pixels, bits) in enumerate(arrays):
-        cues = audit_cues.file_cues(rows=pixels.shape[0], columns=pixels.shape[1], bits=bits)
-        cues |= audit_cues.pixel_cues(pixels, bits=bits)
-        cases.append({**(extra[number] if extra is not None else {}), **cues})
-        if progress is not None:
-            progress(number + 1)
+    with Crew(audit_cues.picture_cues, processes) as crew:
+        for number, cues in enumerate(crew.each(arrays)):
+            cases.append({**(extra[number] if extra is not None else {}), **cues})
+            if progress is not None:
+                progress(number + 1)
     return audit(cases, origins, **options)
 
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Literal
 
 from dicomanonymizer.dicomfields_selector import dicom_anonymization_database_selector
-from pydicom.datadict import tag_for_keyword
+from pydicom.tag import Tag
 
 EDITION = "2026c"
 Action = Literal["remove", "empty", "replace", "uid", "keep"]
@@ -46,14 +46,13 @@ TimeOfLastCalibration DateTimeOfLastCalibration DateOfManufacture DateOfInstalla
 # Column "Rtn. Pat. Chars. Opt.", code K. Attributes with code C (allergies, history ...) are free
 # text that cannot be cleaned with certainty: they go.
 _PATIENT = """
-PatientSex PatientAge PatientSize PatientWeight PatientBodyMassIndex EthnicGroup EthnicGroups
+PatientSex PatientAge PatientSize PatientWeight PatientBodyMassIndex EthnicGroup
 EthnicGroupCodeSequence SmokingStatus PregnancyStatus PatientSexNeutered
 """
 
 
 def _tags(keywords: str) -> frozenset[int]:
-    found = (tag_for_keyword(keyword) for keyword in keywords.split())
-    return frozenset(int(tag) for tag in found if tag is not None)
+    return frozenset(int(Tag(keyword)) for keyword in keywords.split())
 
 
 DEVICE_IDENTITY = _tags(_DEVICE)
@@ -77,6 +76,7 @@ def _table() -> tuple[dict[int, Action], tuple[tuple[int, int, Action], ...]]:
     return single, tuple(masked)
 
 
+@lru_cache(maxsize=8192)
 def basic_action(tag: int) -> Action | None:
     """What the Basic Profile does to an attribute; ``None`` where the table does not list it."""
     single, masked = _table()
@@ -95,7 +95,7 @@ _KEPT = """
     DeviceSerialNumber DetectorID DetectorType DetectorManufacturerName PlateType StudyDate
     SeriesDate AcquisitionDate ContentDate PatientSex PatientAge PatientSize PatientWeight
     BodyPartExamined ViewPosition PatientOrientation Laterality ImageLaterality KVP Exposure
-    ExposureTime XRayTubeCurrent ExposureInMicroAmpereSeconds DistanceSourceToDetector
+    ExposureTime XRayTubeCurrent ExposureInuAs DistanceSourceToDetector
     DistanceSourceToPatient ExposureIndex TargetExposureIndex DeviationIndex
     RelativeXRayExposure Sensitivity Grid FilterType FilterMaterial FocalSpots
     CollimatorShape PhotometricInterpretation SamplesPerPixel Rows Columns BitsAllocated

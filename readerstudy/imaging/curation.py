@@ -55,7 +55,9 @@ def mask_text(scan: Scan, *, by: Any = None) -> None:
     digest = fingerprints.pixel_hash(pixels, scan.bits)
     storage.put_pixels(storage.pixels_key(digest), pixels, scan.bits)
     picture = fingerprints.preview(pixels, scan.bits, scan.window)
-    storage.put_bytes(storage.thumbnail_key(digest), fingerprints.thumbnail(picture))
+    storage.put_bytes(
+        storage.thumbnail_key(digest), fingerprints.thumbnail(picture, scan.pixel_aspect)
+    )
     scan.source_hash = scan.source_hash or scan.pixel_hash
     scan.pixel_hash = digest
     scan.pixels_key, scan.thumbnail_key = storage.pixels_key(digest), storage.thumbnail_key(digest)

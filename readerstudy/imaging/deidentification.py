@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any, Literal
 
 from pydicom import DataElement, Dataset, Sequence
-from pydicom.datadict import dictionary_has_tag, keyword_for_tag
+from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag
 from pydicom.tag import BaseTag, Tag
 
 from readerstudy.imaging.confidentiality import (
@@ -100,6 +102,7 @@ class Report:
     shifted: list[str] = field(default_factory=list)
     retained: list[str] = field(default_factory=list)
     private_removed: int = 0
+    pixels: str = ""
     private_kept: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
@@ -151,12 +154,17 @@ def deidentify(dataset: Dataset, *, key: bytes, options: Options | None = None) 
 def kept_header(dataset: Dataset) -> dict[str, Any]:
     """The few attributes that the archive keeps of a de-identified dataset, as JSON values."""
     header: dict[str, Any] = {}
-    for keyword in KEPT_KEYWORDS:
-        element = dataset.get(keyword)
-        if element is None or element == "":
+    for tag, keyword in _kept_tags():
+        if tag not in dataset or (element := dataset[tag].value) is None:
             continue
-        header[keyword] = _plain(element)
+        if (plain := _plain(element)) not in (None, ""):
+            header[keyword] = plain
     return header
+
+
+@lru_cache(maxsize=1)
+def _kept_tags() -> tuple[tuple[BaseTag, str], ...]:
+    return tuple((Tag(keyword), keyword) for keyword in KEPT_KEYWORDS)
 
 
 def _clear(
@@ -181,6 +189,10 @@ def _clear(
             else:
                 del dataset[tag]
                 report.private_removed += not (tag.is_private_creator)
+            continue
+        if _goes_unread(number, options):
+            del dataset[tag]
+            report.removed.append(label)
             continue
         try:
             element = dataset[tag]
@@ -222,6 +234,22 @@ def _clear(
             report.replaced.append(label)
 
 
+def _goes_unread(number: int, options: Options) -> bool:
+    """Whether an attribute is removed whatever it holds: most are, and need not be parsed."""
+    if basic_action(number) != "remove":
+        return False
+    if options.retain_device and number in DEVICE_IDENTITY:
+        return False
+    if options.retain_characteristics and number in PATIENT_CHARACTERISTICS:
+        return False
+    return options.dates != "shift" or not _may_be_date(number)
+
+
+@lru_cache(maxsize=4096)
+def _may_be_date(number: int) -> bool:
+    return not dictionary_has_tag(number) or dictionary_VR(number) in ("DA", "DT")
+
+
 def _action(number: int, element: DataElement, options: Options) -> Action | str | None:
     if options.retain_device and number in DEVICE_IDENTITY:
         return "keep"
@@ -232,8 +260,8 @@ def _action(number: int, element: DataElement, options: Options) -> Action | str
     if element.VR in ("DA", "DT") and options.dates == "shift" and number not in _BIRTH:
         return "shift"
     action = basic_action(number)
-    if action is None and element.VR in ("DA", "DT", "PN"):
-        return "remove"  # newer than the table's edition
+    if action is None and element.VR in ("DA", "DT", "TM", "PN", "UN"):
+        return "remove"  # newer than the table's edition, or of a kind that nobody can read
     if action is None and element.VR == "UI" and number not in _STANDARD_UIDS:
         return "uid"
     return action
@@ -306,9 +334,12 @@ def _shift(element: DataElement, days: int) -> Any:
 
 
 def _coarsen(element: DataElement) -> None:
+    """Old people are few: their ages are one group, however they are written."""
     if element.keyword == "PatientAge":
-        match = re.fullmatch(r"(\d{3})Y", str(element.value or ""))
-        if match and int(match[1]) >= OLDEST_AGE:
+        match = re.fullmatch(r"\s*(\d+)\s*([DWMY]?)\s*", str(element.value or "").upper())
+        if match is None:
+            element.value = None
+        elif int(match[1]) / {"D": 365.25, "W": 52.18, "M": 12.0}.get(match[2], 1.0) >= OLDEST_AGE:
             element.value = f"{OLDEST_AGE:03d}Y"
 
 
@@ -317,14 +348,19 @@ def _mark(dataset: Dataset, patient: str, options: Options, names: Pseudonymiser
     dataset.PatientName = "ANONYMOUS"
     dataset.PatientIdentityRemoved = "YES"
     dataset.DeidentificationMethod = "DICOM PS3.15 Annex E"
+    dataset.DeidentificationMethodCodeSequence = Sequence(_method_codes(options))
+    modified = "MODIFIED" if options.dates == "shift" else "REMOVED"
+    dataset.LongitudinalTemporalInformationModified = modified
+
+
+@lru_cache(maxsize=16)
+def _method_codes(options: Options) -> list[Dataset]:
     codes = []
     for value, meaning in options.codes():
         code = Dataset()
         code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = value, "DCM", meaning[:64]
         codes.append(code)
-    dataset.DeidentificationMethodCodeSequence = Sequence(codes)
-    modified = "MODIFIED" if options.dates == "shift" else "REMOVED"
-    dataset.LongitudinalTemporalInformationModified = modified
+    return codes
 
 
 def _clear_meta(meta: Any, dataset: Dataset) -> None:
@@ -392,13 +428,17 @@ def _is_repeating(number: int) -> bool:
 
 
 def _plain(value: Any) -> Any:
+    """A JSON value that every database takes: no NaN, no infinity, no NUL."""
     if isinstance(value, (int, float)):
-        return float(value) if not float(value).is_integer() else int(value)
+        number = float(value)
+        if not math.isfinite(number):
+            return None
+        return number if not number.is_integer() else int(value)
     if isinstance(value, (bytes, bytearray)):
         return f"{len(value)} bytes"
     if not isinstance(value, str) and hasattr(value, "__iter__"):
         return [_plain(one) for one in value]
-    return str(value)
+    return str(value).replace("\0", "")[:1024]
 
 
 def names_of(report: dict[str, Any]) -> Iterator[tuple[str, str]]:

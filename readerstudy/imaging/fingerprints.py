@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from typing import Any
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.fft import dctn
@@ -19,10 +19,15 @@ THUMBNAIL_SIDE = 256
 
 
 def pixel_hash(pixels: NDArray[Any], bits: int) -> str:
-    """SHA-256 over matrix size, bits and canonical pixels: the same picture has the same hash
-    whatever file format it came in."""
+    """XXH3 (128 bits, hexadecimal) over matrix size, bits and canonical pixels: the same picture
+    has the same hash whatever file format it came in.
+
+    It tells pictures apart and is no seal: a cryptographic hash would cost more than reading an
+    uncompressed file does. What must be tamper-evident, the frames of a locked study, is under
+    SHA-256.
+    """
     rows, columns = pixels.shape
-    digest = hashlib.sha256(f"{rows}x{columns}x{bits}:".encode())
+    digest = xxhash.xxh3_128(f"{rows}x{columns}x{bits}:".encode())
     digest.update(smallest_type(pixels, bits).data)
     return digest.hexdigest()
 
@@ -57,10 +62,16 @@ def perceptual_hash(picture: NDArray[np.uint8]) -> str:
     return f"{int(''.join('1' if bit else '0' for bit in bits), 2):016x}"
 
 
-def thumbnail(picture: NDArray[np.uint8]) -> bytes:
-    """The preview as a JPEG of at most 256 pixels a side."""
+def thumbnail(picture: NDArray[np.uint8], aspect: float = 1.0) -> bytes:
+    """The preview as a JPEG of at most 256 square pixels a side; ``aspect`` is the height of the
+    preview's pixels over their width."""
+    rows, columns = picture.shape
+    high, wide = rows * aspect, float(columns)
+    scale = min(THUMBNAIL_SIDE / max(high, wide), 1.0)
+    size = max(1, round(wide * scale)), max(1, round(high * scale))
     image = Image.fromarray(picture)
-    image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BILINEAR)
+    if size != image.size:
+        image = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
     file = io.BytesIO()
     image.save(file, "JPEG", quality=82)
     return file.getvalue()

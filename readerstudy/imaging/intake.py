@@ -81,6 +81,7 @@ def add_scan(
     sex: str = "",
     age_years: int | None = None,
     spacing_mm: float | None = None,
+    pixel_aspect: float = 1.0,
     window: tuple[float, float] | None = None,
     source_name: str = "",
     split: str = "",
@@ -114,7 +115,7 @@ def add_scan(
         return existing, False
     storage.put_pixels(storage.pixels_key(digest), pixels, bits)
     picture = fingerprints.preview(pixels, bits, window)
-    storage.put_bytes(storage.thumbnail_key(digest), fingerprints.thumbnail(picture))
+    storage.put_bytes(storage.thumbnail_key(digest), fingerprints.thumbnail(picture, pixel_aspect))
     scan = Scan(
         origin=origin,
         batch=batch,
@@ -128,6 +129,7 @@ def add_scan(
         window_centre=None if window is None else window[0],
         window_width=None if window is None else window[1],
         spacing_mm=spacing_mm,
+        pixel_aspect=pixel_aspect,
         source_format=source_format[:32],
         source_name=source_name[:300],
         patient_key=patient_key,
@@ -177,7 +179,7 @@ def prepare(
             raise WrongRows(table.wrong)
     wrong = table.wrong if table is not None else []
     # A file whose only row is wrong is not imported as if nothing had been said of it.
-    told_wrongly = {row.file for row in wrong}
+    told_wrongly = table.told_wrongly(names) if table is not None else set()
     with transaction.atomic():
         batch = Batch.objects.create(
             source=source.title[:500],
@@ -196,7 +198,7 @@ def prepare(
                 IntakeItem(
                     batch=batch,
                     name=name[:500],
-                    row=matched[name].to_dict() if name in matched else {},
+                    row=_row(matched[name]) if name in matched else {},
                 )
                 for name in names
                 if name in matched or name not in told_wrongly
@@ -206,13 +208,21 @@ def prepare(
     return batch, wrong
 
 
+def _row(row: Row) -> dict[str, Any]:
+    """What an item remembers of its row. The patient's identifier is not written down anywhere,
+    only its keyed pseudonym."""
+    return {**row.to_dict(), "patient": patient_key(row.patient)}
+
+
 def list_items(batch: Batch, names: Iterable[str]) -> None:
-    """Write down files of a source that could not be listed before; known names are kept."""
-    IntakeItem.objects.bulk_create(
-        [IntakeItem(batch=batch, name=name[:500]) for name in names],
-        batch_size=500,
-        ignore_conflicts=True,
-    )
+    """Write down files of a source that could not be listed before; known names are kept. All or
+    none: a worker that is killed meanwhile must not leave half a list behind."""
+    with transaction.atomic():
+        IntakeItem.objects.bulk_create(
+            [IntakeItem(batch=batch, name=name) for name in names],
+            batch_size=500,
+            ignore_conflicts=True,
+        )
 
 
 def run(
@@ -381,10 +391,13 @@ def _scan(batch: Batch, item: IntakeItem, answer: dict[str, Any]) -> Scan:
         window_centre=answer["window_centre"],
         window_width=answer["window_width"],
         spacing_mm=spacing,
+        pixel_aspect=answer["pixel_aspect"],
         source_format=answer["source_format"],
+        source_bytes=answer["source_bytes"],
         # Names of DICOM files often are the patient's: the kept header names those scans.
         source_name="" if is_dicom and not row else item.name[:300],
-        patient_key=patient_key(row.get("patient") or answer["patient_id"]),
+        # Kept for the time of the import as a pseudonym already: see `prepare`.
+        patient_key=row.get("patient") or patient_key(answer["patient_id"]),
         sex=row.get("sex") or answer["sex"],
         age_years=row["age"] if row.get("age") is not None else answer["age_years"],
         view=row.get("view") or answer["view"],
@@ -403,6 +416,7 @@ def _text_review(answer: dict[str, Any]) -> str:
     if answer.get("source_hash"):
         return Scan.TextReview.MASKED
     found = any(box["kind"] == "text" for box in answer.get("text_boxes", ()))
+    found = found or answer.get("says_text", False)
     return Scan.TextReview.FOUND if found else Scan.TextReview.NONE
 
 

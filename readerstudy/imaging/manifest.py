@@ -9,9 +9,9 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
 
 _ALIASES = {
@@ -81,28 +81,40 @@ class Manifest:
     wrong: list[WrongRow]
     layout: str  # "table" or "nih"
 
-    def __post_init__(self) -> None:
-        self._by_base: dict[str, list[str]] = {}
-        for name in self.rows:
-            self._by_base.setdefault(PurePosixPath(name).name, []).append(name)
-
     def match(self, names: Iterable[str]) -> dict[str, Row]:
-        """Rows by the names of files that are there: by path, else by a file name that is the
-        row's only one. Rows of a plain table whose file is missing are added to ``wrong``; NIH
-        tables list the whole release, so files that are not there are no fault."""
-        found: dict[str, Row] = {}
-        met: set[str] = set()
-        for name in names:
-            key = name if name in self.rows else ""
-            if not key:
-                for candidate in self._by_base.get(PurePosixPath(name).name, []):
-                    # "images/a.png" of the table may be "pack/images/a.png" in the archive.
-                    if name.endswith("/" + candidate) or "/" not in candidate:
-                        key = candidate
-                        break
-            if key:
-                found[name] = self.rows[key]
-                met.add(key)
+        """Rows by the names of files that are there.
+
+        A row is its file's when the path is the same, or when the file's path ends in the row's
+        ("images/a.png" of the table is "pack/images/a.png" of an archive). A row's path may also
+        begin above the folder that is imported ("D:\\study\\a.png"), where it is absolute or no
+        row of the table fits otherwise. Letters count alike however Unicode composes them, and in
+        capitals or not. Rows of a plain table whose file is missing, or that fit several files,
+        are added to ``wrong``; NIH tables list the whole release, and a film may be there in two
+        sizes, so neither is a fault of theirs.
+        """
+        there = list(names)
+        found: dict[str, Row] = {name: self.rows[name] for name in there if name in self.rows}
+        met = {row.file for row in found.values()}
+        ends = _Ends(row for row in self.rows.values() if row.file not in met)
+        left = [name for name in there if name not in found]
+        fits = ends.fitting(left)
+        if not found and not fits:
+            fits = ends.fitting(left, above=True)
+        for file, several in fits.items():
+            # The same path but for capitals or accents beats one that only ends alike.
+            same = [name for name in several if _key(name) == _key(file)] or several
+            met.add(file)
+            if len(same) > 1 and self.layout == "table":
+                self.wrong.append(
+                    WrongRow(
+                        self.rows[file].line,
+                        f"file {file!r} fits {len(same)} files, {same[0]!r} and {same[1]!r} among "
+                        "them: write the folder too",
+                        file,
+                    )
+                )
+                continue
+            found.update(dict.fromkeys(same, self.rows[file]))
         if self.layout == "table":
             self.wrong.extend(
                 WrongRow(row.line, f"file {row.file!r} is not among the files to import")
@@ -112,6 +124,52 @@ class Manifest:
             self.wrong.sort(key=lambda wrong: wrong.line)
         return found
 
+    def told_wrongly(self, names: Iterable[str]) -> set[str]:
+        """The files that a wrong row speaks of: not to be imported as if nothing had been said."""
+        ends = _Ends(Row(wrong.file, wrong.line) for wrong in self.wrong if wrong.file)
+        return {name for name in names if ends.longest(name)}
+
+
+class _Ends:
+    """Rows by their paths, found for files whose path ends in theirs."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._whole: dict[str, list[Row]] = {}
+        self._ends: dict[str, list[Row]] = {}
+        self._absolute: set[str] = set()
+        for row in rows:
+            key = _key(row.file)
+            self._whole.setdefault(key, []).append(row)
+            if re.match(r"([A-Za-z]:)?/", row.file):
+                self._absolute.add(row.file)
+            for place in (i for i, letter in enumerate(key) if letter == "/"):
+                self._ends.setdefault(key[place + 1 :], []).append(row)
+
+    def longest(self, name: str, *, above: bool = False) -> list[Row]:
+        """Rows with the longest path that ``name`` ends in; else those whose path ends in
+        ``name``, of any row with ``above``, of absolute paths without."""
+        key = _key(name)
+        places = [-1, *(i for i, letter in enumerate(key) if letter == "/")]
+        for place in places:
+            if rows := self._whole.get(key[place + 1 :]):
+                return rows
+        return [row for row in self._ends.get(key, ()) if above or row.file in self._absolute]
+
+    def fitting(self, names: Iterable[str], *, above: bool = False) -> dict[str, list[str]]:
+        """The files that each row fits, where a file fits one row only."""
+        fits: dict[str, list[str]] = {}
+        for name in names:
+            rows = self.longest(name, above=above)
+            if len(rows) == 1:
+                fits.setdefault(rows[0].file, []).append(name)
+        return fits
+
+
+def _key(name: str) -> str:
+    """A path as it is compared: composed, without capitals or a leading slash or drive."""
+    plain = unicodedata.normalize("NFC", name).casefold()
+    return re.sub(r"^([a-z]:)?/+", "", plain)
+
 
 def parse(content: bytes) -> Manifest:
     """Read a manifest.
@@ -119,13 +177,25 @@ def parse(content: bytes) -> Manifest:
     Raises ``ManifestError`` when there is no table or no column that names files.
     """
     text = _text(content)
-    head = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=head.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    if "\0" in text:
+        raise ManifestError("the manifest holds NUL bytes: save it as CSV (UTF-8)")
+    lines = io.StringIO(text, newline="")
+    before = 0
+    # Excel's own first line, which names the delimiter.
+    if (excel := re.match(r"\s*\"?sep=(.)\"?\r?\n", text, re.IGNORECASE)) is not None:
+        lines.seek(excel.end())
+        delimiter, before = excel[1], 1
+    else:
+        head = re.sub(r'"[^"]*"', "", text.lstrip("\r\n").split("\n", 1)[0])
+        delimiter = max(",;\t", key=head.count)
+    reader = csv.reader(lines, delimiter=delimiter)
     try:
-        header = [column.strip() for column in next(reader)]
-    except (StopIteration, csv.Error):
+        header = next(cells for cells in reader if any(cell.strip() for cell in cells))
+    except StopIteration:
         raise ManifestError("the manifest is empty") from None
+    except csv.Error as error:
+        raise ManifestError(f"the manifest's first line cannot be read: {error}") from None
+    header = _without_commas([column.strip() for column in header])
     layout = "nih" if {"Image Index", "Finding Labels"} <= set(header) else "table"
     columns = [_COLUMN.get(re.sub(r"[\s#]+", "_", name.lower()).strip("_"), "") for name in header]
     if "file" not in columns:
@@ -138,9 +208,11 @@ def parse(content: bytes) -> Manifest:
             raise ManifestError(f"columns {' and '.join(map(repr, twice))} both mean {name!r}")
     rows: dict[str, Row] = {}
     wrong: list[WrongRow] = []
+    ended = reader.line_num
     try:
         for cells in reader:
-            line = reader.line_num
+            # A quoted cell may run over several lines: a row is known by its first.
+            line, ended = before + ended + 1, reader.line_num
             if not any(cell.strip() for cell in cells):
                 continue
             try:
@@ -157,8 +229,18 @@ def parse(content: bytes) -> Manifest:
                 continue
             rows[row.file] = row
     except csv.Error as error:
-        raise ManifestError(f"line {reader.line_num}: {error}") from None
+        raise ManifestError(f"line {before + reader.line_num}: {error}") from None
     return Manifest(rows, wrong, layout)
+
+
+def _without_commas(header: list[str]) -> list[str]:
+    """The NIH's ``OriginalImage[Width,Height]`` is published with its comma bare, which makes it
+    two columns; where somebody's software has quoted it, it is still two."""
+    columns: list[str] = []
+    for name in header:
+        both = re.fullmatch(r"(OriginalImage\w*\[\w+),(\w+\])", name)
+        columns.extend([both[1], both[2]] if both else [name])
+    return columns
 
 
 def _row(header: list[str], columns: list[str], cells: list[str], line: int, lenient: bool) -> Row:
@@ -181,6 +263,11 @@ def _row(header: list[str], columns: list[str], cells: list[str], line: int, len
     row.view = _view(known.get("view", ""))
     row.sex = _choice("sex", known.get("sex", "").upper(), _SEXES)
     row.origin = _choice("origin", known.get("origin", "").lower(), _ORIGINS)
+    if row.generator:
+        # What a generator made is generated, whatever the rest of the import is.
+        if row.origin == "acquired":
+            raise ValueError(f"origin is acquired, yet generator {row.generator!r} is named")
+        row.origin = "generated"
     try:
         row.age = _age(known.get("age", ""))
     except ValueError:
@@ -250,6 +337,8 @@ def _nih_spacing(metadata: dict[str, str]) -> tuple[float, int] | None:
 
 
 def _text(content: bytes) -> str:
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):  # Excel's "Unicode text"
+        return content.decode("utf-16", errors="replace")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:

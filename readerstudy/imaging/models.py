@@ -88,8 +88,12 @@ class Scan(models.Model):
     bits = models.PositiveSmallIntegerField()
     window_centre = models.FloatField(null=True)
     window_width = models.FloatField(null=True)
-    spacing_mm = models.FloatField(null=True, help_text="Millimetres a pixel, where known.")
+    spacing_mm = models.FloatField(null=True, help_text="Width of a pixel, where known.")
+    pixel_aspect = models.FloatField(
+        default=1.0, help_text="Height of a pixel over its width; frames are rendered square."
+    )
     source_format = models.CharField(max_length=32)
+    source_bytes = models.PositiveBigIntegerField(null=True, help_text="Of the file as it came.")
 
     # What is kept about the patient and the picture.
     source_name = models.CharField(max_length=300, blank=True)
@@ -126,11 +130,20 @@ class Scan(models.Model):
             models.CheckConstraint(
                 condition=models.Q(rows__gt=0, columns__gt=0, bits__gte=1, bits__lte=16),
                 name="scan_has_pixels",
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(pixel_aspect__gte=0.1, pixel_aspect__lte=10.0),
+                name="scan_pixel_has_shape",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.origin} scan {str(self.public_id)[:8]}"
+
+    @property
+    def upright_height(self) -> int:
+        """Rows the scan would have if its pixels were square."""
+        return round(self.rows * self.pixel_aspect)
 
     @property
     def window(self) -> tuple[float, float] | None:

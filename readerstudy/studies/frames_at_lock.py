@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable
 from typing import Any
@@ -11,11 +12,10 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from numpy.typing import NDArray
 
-from readerstudy.imaging import blinding, blinding_audit, frames, storage
+from readerstudy.imaging import blinding_audit, case_frames, frames
 from readerstudy.imaging.models import Scan
-from readerstudy.imaging.rendering import RenderingProtocol
 from readerstudy.studies.errors import StudyError
-from readerstudy.studies.models import Case, Frame, Study
+from readerstudy.studies.models import Frame, Study
 from readerstudy.studies.protocol import Protocol
 
 Progress = Callable[[int, int, str], None]
@@ -32,35 +32,29 @@ def render(study: Study, progress: Progress) -> None:
     """
     protocol = Protocol.model_validate(study.protocol).rendering
     cases = list(study.cases.select_related("scan", "frame").order_by("number"))
-    reference = _reference(cases, protocol)
-    for done, case in enumerate(cases):
-        progress(done, len(cases), f"Rendering case {case.number}")
-        if hasattr(case, "frame"):
-            continue
-        container, pixels_sha256 = blinding.render_case_frame(
-            case.scan, protocol, reference=reference, seed=study.seed
-        )
-        frame = Frame(
-            case=case,
-            sha256=hashlib.sha256(container).hexdigest(),
-            pixels_sha256=pixels_sha256,
-            byte_length=len(container),
-        )
-        frame.storage_key = f"frames/{study.public_id}/{frame.public_id}"
-        _store(frame.storage_key, container)
-        frame.save(force_insert=True)
+    missing = [case for case in cases if not hasattr(case, "frame")]
+    done = len(cases) - len(missing)
+    progress(done, len(cases), "Rendering frames")
+    acquired = [case.scan for case in cases if case.scan.origin == Scan.Origin.ACQUIRED]
+    reference = case_frames.reference_of(acquired, protocol) if missing else None
+    rendered = case_frames.packed_frames(
+        (case.scan for case in missing), protocol, reference=reference, seed=study.seed
+    )
+    with contextlib.closing(rendered):  # a job that is stopped stops its processes
+        for case, (container, pixels_sha256) in zip(missing, rendered, strict=True):
+            frame = Frame(
+                case=case,
+                sha256=hashlib.sha256(container).hexdigest(),
+                pixels_sha256=pixels_sha256,
+                byte_length=len(container),
+            )
+            frame.storage_key = f"frames/{study.public_id}/{frame.public_id}"
+            _store(frame.storage_key, container)
+            frame.save(force_insert=True)
+            done += 1
+            progress(done, len(cases), f"Rendered case {case.number}")
     pad(study)
     progress(len(cases), len(cases), "Every frame is rendered")
-
-
-def _reference(cases: list[Case], protocol: RenderingProtocol) -> blinding.Reference | None:
-    """The grey levels that histogram matching brings every case to: the acquired cases' mean."""
-    if protocol.normalisation != "histogram-match":
-        return None
-    pool = [case.scan for case in cases if case.scan.origin == Scan.Origin.ACQUIRED]
-    return blinding.pool_reference(
-        ((storage.read_pixels(scan), scan.bits) for scan in pool), protocol
-    )
 
 
 def pad(study: Study) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import uuid
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from django.urls import reverse
 from PIL import Image
 
 from readerstudy.audit.models import Entry
-from readerstudy.imaging import curation, frames, intake, storage, tasks, uploads
+from readerstudy.imaging import curation, dicomweb, frames, intake, storage, tasks, uploads
 from readerstudy.imaging.models import Batch, Scan
 from readerstudy.imaging.sources import open_source
 from readerstudy.jobs import queue
@@ -260,12 +261,15 @@ class Pacs:
         from urllib.parse import parse_qs, urlsplit
 
         objects = {}
-        for number in range(3):
+        for number in range(7):
             dataset = make(chest(128, 128, seed=number), Modality="DX")
+            if number == 2:  # another kind of object among them
+                dataset.SOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
             path = write(folder / f"{number}.dcm", dataset)
             objects[str(dataset.SOPInstanceUID)] = (dataset, path.read_bytes())
         asked = self.asked = []  # type: ignore[var-annotated]
-        lost = next(iter(objects))
+        lost, _, _, late, moved, *_ = objects
+        tries = self.tries = Counter[str]()
 
         class Handler(BaseHTTPRequestHandler):
             def log_message(self, *_: Any) -> None:
@@ -290,14 +294,23 @@ class Pacs:
                                 "0020000D": {"vr": "UI", "Value": [str(one.StudyInstanceUID)]},
                                 "0020000E": {"vr": "UI", "Value": [str(one.SeriesInstanceUID)]},
                             }
-                            for one in found[start:]
+                            for one in found[start : start + 3]  # fewer than were asked for
                         ]
                     ).encode()
                     kind = "application/dicom+json"
                 else:
                     uid = parts.path.rsplit("/", 1)[1]
+                    tries[uid] += 1
                     if uid == lost:
                         return self.send_error(404)
+                    if uid == late and tries[uid] < 3:
+                        return self.send_error(503)
+                    if uid == moved:  # to a server that may not be asked
+                        self.send_response(302)
+                        self.send_header("Location", "http://169.254.169.254/latest")
+                        self.send_header("Content-Length", "0")
+                        self.end_headers()
+                        return None
                     body = b"--XX\r\nContent-Type: application/dicom\r\n\r\n"
                     body += objects[uid][1] + b"\r\n--XX--\r\n"
                     kind = 'multipart/related; type="application/dicom"; boundary=XX'
@@ -317,7 +330,13 @@ class Pacs:
         self._server.server_close()
 
 
-def test_scans_from_a_dicomweb_server(ruth: Client, tmp_path: Path) -> None:
+def test_scans_from_a_dicomweb_server(
+    ruth: Client, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Short pages, other objects among the answers, one instance lost, one late, one redirected to
+    an address that may not be asked."""
+    monkeypatch.setattr(dicomweb, "PAUSES", (0.01, 0.01, 0.01))
+    settings.DICOMWEB_HOSTS = ["127.0.0.1"]
     (tmp_path / "pacs").mkdir()
     pacs = Pacs(tmp_path / "pacs")
     form = {"kind": "dicomweb", "url": f"{pacs.url}/", "token": "s3cret", "origin": "acquired",
@@ -331,7 +350,8 @@ def test_scans_from_a_dicomweb_server(ruth: Client, tmp_path: Path) -> None:
         pacs.stop()
     job.refresh_from_db()
     assert job.state == "done", (job.error, job.log)
-    assert (job.result["imported"], job.result["reasons"]) == (2, {"fetch": 1})
+    assert (job.result["imported"], job.result["reasons"]) == (4, {"fetch": 2})
+    assert sorted(pacs.tries.values()) == [1, 1, 1, 1, 1, 3]
     assert any(query.get("StudyDate") == ["20200101-20201231"] for _, _, query in pacs.asked)
 
 

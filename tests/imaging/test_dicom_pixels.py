@@ -263,7 +263,7 @@ def test_agrees_with_pydicom_on_its_test_files() -> None:
                 expected = reference(dataset)
             except Exception:
                 continue
-            answer = dicom._decode(dataset)
+            answer = dicom._decode(dataset, path)
         shown = apply_window(answer.pixels, answer.window, bits=answer.bits)
         compared.append(path.name)
         # VOI LUTs whose entries exceed their stated depth are the one place where scales differ.

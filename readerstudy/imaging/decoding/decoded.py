@@ -18,7 +18,9 @@ class Decoded:
     ``pixels`` is rows x columns of uint8 (``bits`` <= 8) or uint16. ``window`` is (centre, width)
     in canonical grey levels: at or below ``centre - width / 2`` is black, at or above
     ``centre + width / 2`` white (LINEAR_EXACT of PS3.3 C.11.2.1.3.2); ``None`` means full range.
-    ``spacing_mm`` is millimetres a pixel in the patient where the file lets one know.
+    ``spacing_mm`` is the width of a pixel in the patient in millimetres where the file lets one
+    know, ``pixel_aspect`` its height over its width. ``dropped`` names what else the file carried
+    beside the pixels and what is not kept; ``says_text`` that its header speaks of burned-in text.
     """
 
     pixels: NDArray[Any]
@@ -26,11 +28,14 @@ class Decoded:
     source_format: str
     window: Window | None = None
     spacing_mm: float | None = None
+    pixel_aspect: float = 1.0
     view: str = ""
     sex: str = ""
     age_years: int | None = None
     patient_id: str = ""
     notes: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    says_text: bool = False
     dataset: Any = None  # pydicom.Dataset of a DICOM file, not yet de-identified
 
     @property

@@ -11,7 +11,7 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.pixels.processing import apply_color_lut
-from pydicom.uid import ImplicitVRLittleEndian
+from pydicom.uid import ImplicitVRLittleEndian, JPEGExtended12Bit
 
 from readerstudy.imaging.decoding import headers
 from readerstudy.imaging.decoding.decoded import Decoded
@@ -42,7 +42,7 @@ def decode_dicom(path: Path, limits: Limits) -> Decoded:
             raise Refused("damaged", f"the DICOM header cannot be read: {_say(error)}") from None
         headers.refuse_other_objects(dataset)
         _check_declared(dataset, limits)
-        return _decode(dataset)
+        return _decode(dataset, path)
 
 
 def _check_declared(dataset: Dataset, limits: Limits) -> None:
@@ -92,15 +92,19 @@ def _syntax(dataset: Dataset) -> Any:
     return syntax
 
 
-def _decode(dataset: Dataset) -> Decoded:
+def _decode(dataset: Dataset, path: Path) -> Decoded:
     photometric = str(dataset.get("PhotometricInterpretation") or "MONOCHROME2").strip()
     dataset.PhotometricInterpretation = photometric
     syntax = _syntax(dataset)
     rows, columns = _count(dataset, "Rows"), _count(dataset, "Columns")
     try:
-        # Left to itself pydicom clears the bits above Bits Stored, wherever High Bit says they lie.
-        dataset.pixel_array_options(correct_unused_bits=False)
-        stored = dataset.pixel_array
+        if syntax == JPEGExtended12Bit and _count(dataset, "BitsStored") > 8:
+            stored = _jpeg_of_12_bits(path, rows, columns)
+        else:
+            # Left to itself pydicom clears the bits above Bits Stored, wherever High Bit says they
+            # lie.
+            dataset.pixel_array_options(correct_unused_bits=False)
+            stored = dataset.pixel_array
         stored = stored.astype(stored.dtype.newbyteorder("="), copy=False)
     except MemoryError:
         raise
@@ -120,27 +124,71 @@ def _decode(dataset: Dataset) -> Decoded:
         index = _index(dataset, stored, bits_stored, signed=signed)
         grey = pipeline(dataset, bits_stored=bits_stored, signed=signed)
         pixels = _looked_up(index, grey.table)
+        far = _padding_beyond(dataset, stored, bits_stored)
+        if far is not None:
+            pixels = np.where(far, np.uint16(0), pixels)
         bits, window = grey.bits, grey.window
         notes += grey.notes
     else:
         pixels, bits = _from_colour(dataset, stored, photometric)
         notes.append(f"grey stored as {photometric}")
-    spacing, spacing_from = headers.spacing_of(dataset)
-    if spacing_from:
-        notes.append(f"spacing from {spacing_from}")
+    shape = headers.pixel_shape(dataset)
+    if shape.width_mm is not None:
+        notes.append(f"spacing from {shape.source}")
+    if shape.aspect != 1.0:
+        notes.append(f"pixels are {shape.aspect:.4g} times as high as wide ({shape.source})")
     return Decoded(
         pixels=pixels,
         bits=bits,
         source_format=f"DICOM {syntax.name}"[:32] if syntax.is_compressed else "DICOM",
         window=window,
-        spacing_mm=spacing,
+        spacing_mm=shape.width_mm,
+        pixel_aspect=shape.aspect,
         view=headers.view_of(dataset),
         sex=headers.sex_of(dataset),
         age_years=headers.age_of(dataset),
         patient_id=str(dataset.get("PatientID") or "").strip(),
         notes=notes,
+        says_text=headers.says_burned_in(dataset),
         dataset=dataset,
     )
+
+
+def _jpeg_of_12_bits(path: Path, rows: int, columns: int) -> NDArray[np.uint16]:
+    """JPEG Extended (process 4) by GDCM's own reader: of the decoders under permissive licences
+    the only one that knows it, and pydicom's plugin does not call it."""
+    import gdcm
+
+    reader = gdcm.ImageReader()
+    reader.SetFileName(str(path))
+    if not reader.Read():
+        raise ValueError("GDCM cannot read the 12-bit JPEG")
+    image = reader.GetImage()
+    # GDCM hands out char* as text.
+    content = image.GetBuffer().encode("utf-8", "surrogateescape")
+    if len(content) != 2 * rows * columns:
+        raise ValueError(f"12-bit JPEG of {len(content):,} bytes for {columns} x {rows} pixels")
+    return np.frombuffer(content, dtype="<u2").reshape(rows, columns)
+
+
+def _padding_beyond(
+    dataset: Dataset, stored: NDArray[Any], bits_stored: int
+) -> NDArray[np.bool_] | None:
+    """Where pixels are padding that Bits Stored cannot hold (65535 among 12 bits, say): cut to
+    them it would be a grey level like any other. ``None`` where the padding is a stored value."""
+    try:
+        value = int(dataset.get("PixelPaddingValue"))
+    except (TypeError, ValueError):
+        return None
+    depth, signed = stored.dtype.itemsize * 8, stored.dtype.kind == "i"
+    value &= (1 << depth) - 1
+    # What the pixels would be if the padding were one of them: with its sign, where it has one.
+    number = value - (1 << depth) if signed and value >> (depth - 1) else value
+    lowest = -(1 << (bits_stored - 1)) if signed else 0
+    if lowest <= number < lowest + (1 << bits_stored):
+        return None
+    raw: NDArray[Any] = stored.view(np.uint8 if depth == 8 else np.uint16)
+    return raw == value
 
 
 def _looked_up(index: NDArray[np.uint16], table: NDArray[np.uint16] | None) -> NDArray[np.uint16]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,13 @@ from readerstudy.imaging.decoding.decoded import Decoded, smallest_type
 from readerstudy.imaging.decoding.limits import Limits
 from readerstudy.imaging.decoding.refusal import Refused
 from readerstudy.imaging.decoding.sniffing import HEAD, kind_of
-from readerstudy.imaging.deidentification import Options, deidentify, kept_header
+from readerstudy.imaging.deidentification import (
+    OLDEST_AGE,
+    Options,
+    Report,
+    deidentify,
+    kept_header,
+)
 from readerstudy.imaging.pixel_text import find_text, paint_over
 
 
@@ -46,8 +53,10 @@ class Examiner:
     def __init__(self, settings: dict[str, Any]) -> None:
         self.limits = Limits(**settings["limits"])
         self._key = bytes.fromhex(settings["key"])
-        self._mask_text = settings.get("options", {}).get("text") == "mask"
-        self._options = Options.from_dict(settings.get("options", {}))
+        options = settings.get("options", {})
+        self._mask_text = options.get("text") == "mask"
+        # Pixels that wait for a person's review are not yet clean.
+        self._options = replace(Options.from_dict(options), clean_pixels=self._mask_text)
 
     def examine(self, path: Path, spool: Path, request: dict[str, Any]) -> dict[str, Any]:
         """Decode ``path``; leave ``spool``.npy (pixels) and ``spool``.jpg (thumbnail).
@@ -62,39 +71,69 @@ class Examiner:
         window = decoded.window
         pixels = smallest_type(decoded.pixels, decoded.bits)
         boxes = find_text(pixels, bits=decoded.bits)
-        masked = boxes and self._mask_text
-        source_hash = fingerprints.pixel_hash(pixels, decoded.bits) if masked else ""
+        masked = bool(boxes) and self._mask_text
+        digest = source_hash = fingerprints.pixel_hash(pixels, decoded.bits)
         if masked:
             painted = paint_over(pixels.astype(np.uint16), boxes)
             pixels = smallest_type(painted, decoded.bits)
+            digest = fingerprints.pixel_hash(pixels, decoded.bits)
         picture = fingerprints.preview(pixels, decoded.bits, window)
+        plain = picture if window is None else fingerprints.preview(pixels, decoded.bits)
         np.save(spool.with_suffix(".npy"), pixels, allow_pickle=False)
-        spool.with_suffix(".jpg").write_bytes(fingerprints.thumbnail(picture))
+        spool.with_suffix(".jpg").write_bytes(fingerprints.thumbnail(picture, decoded.pixel_aspect))
         return {
-            "pixel_hash": fingerprints.pixel_hash(pixels, decoded.bits),
-            "perceptual_hash": fingerprints.perceptual_hash(
-                fingerprints.preview(pixels, decoded.bits)
-            ),
+            "pixel_hash": digest,
+            "perceptual_hash": fingerprints.perceptual_hash(plain),
             "rows": decoded.rows,
             "columns": decoded.columns,
             "bits": decoded.bits,
             "window_centre": None if window is None else window[0],
             "window_width": None if window is None else window[1],
             "spacing_mm": decoded.spacing_mm,
+            "pixel_aspect": decoded.pixel_aspect,
             "source_format": decoded.source_format,
+            "source_bytes": path.stat().st_size,
             "view": decoded.view,
-            "sex": decoded.sex,
-            "age_years": decoded.age_years,
-            "patient_id": decoded.patient_id,
+            **self._patient(decoded),
             "notes": decoded.notes,
-            "source_hash": source_hash,
+            "source_hash": source_hash if masked else "",
             "text_boxes": [box.to_dict() for box in boxes],
-            **self._header(decoded),
+            "says_text": decoded.says_text,
+            **self._header(decoded, _said_of_text(len(boxes), masked, decoded.says_text)),
         }
 
-    def _header(self, decoded: Decoded) -> dict[str, Any]:
+    def _patient(self, decoded: Decoded) -> dict[str, Any]:
+        """Sex and age as far as the options let them be kept, and the identifier, which the intake
+        turns into a keyed pseudonym at once."""
+        kept = self._options.retain_characteristics
+        age = decoded.age_years
+        return {
+            "sex": decoded.sex if kept else "",
+            "age_years": min(age, OLDEST_AGE) if kept and age is not None else None,
+            "patient_id": decoded.patient_id,
+        }
+
+    def _header(self, decoded: Decoded, pixels: str) -> dict[str, Any]:
         """The header as kept, and what was done to it. Runs last: it empties the dataset."""
         if decoded.dataset is None:
-            return {"header": {}, "deidentification": {}}
+            report = Report(profile=NOT_DICOM, removed=decoded.dropped)
+            return {"header": {}, "deidentification": {**report.to_dict(), "pixels": pixels}}
         report = deidentify(decoded.dataset, key=self._key, options=self._options)
-        return {"header": kept_header(decoded.dataset), "deidentification": report.to_dict()}
+        header = kept_header(decoded.dataset)
+        if self._mask_text:
+            header["BurnedInAnnotation"] = "NO"
+        return {"header": header, "deidentification": {**report.to_dict(), "pixels": pixels}}
+
+
+NOT_DICOM = "Not a DICOM file: its pixels are kept, and nothing else it carries"
+
+
+def _said_of_text(places: int, masked: bool, declared: bool) -> str:
+    """The report's line on burned-in text."""
+    header = " The header says that there is burned-in text." if declared else ""
+    if not places:
+        return f"No burned-in text or marker was found.{header}"
+    found = (
+        f"{places} place{'s' if places != 1 else ''} that look{'' if places != 1 else 's'} drawn on"
+    )
+    return f"{found} {'painted over' if masked else 'found'}.{header}"

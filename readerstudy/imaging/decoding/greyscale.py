@@ -156,8 +156,8 @@ def _lut(item: Dataset, name: str, *, signed: bool) -> tuple[NDArray[np.int64], 
     if not 1 <= depth <= 16:
         raise Refused("bad-lut", f"the {name} says {depth} bits an entry; 8 to 16 are defined")
     if isinstance(raw, (bytes, bytearray)):
-        little = item.is_little_endian if hasattr(item, "is_little_endian") else True
-        size = "u1" if len(raw) < 2 * count else ("<u2" if little is not False else ">u2")
+        little = item.original_encoding[1] is not False
+        size = "u1" if len(raw) < 2 * count else ("<u2" if little else ">u2")
         entries = np.frombuffer(raw, dtype=size)
     else:
         entries = np.atleast_1d(np.asarray(raw))
