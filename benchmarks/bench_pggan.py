@@ -32,11 +32,11 @@ from torch import Tensor, nn
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from synthesis.pggan.distributed import Workers
+from synthesis.pggan.networks import grown
 from synthesis.pggan.presets import preset
 from synthesis.pggan.sampling import Sampler
 from synthesis.pggan.schedule import Schedule, Stage
 from synthesis.pggan.step import Trainer
-from synthesis.pggan.training import grown
 
 TRAIN_BOUND, SAMPLE_BOUND = 1.3, 1.2  # on a CPU
 

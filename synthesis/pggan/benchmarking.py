@@ -136,7 +136,7 @@ def bench_sampling(
     generator: Generator, level: int, device: torch.device, peak: float, seconds: float
 ) -> Timing:
     """Sampling as ``sampling.sample`` does it: one image at a time on a CPU."""
-    from synthesis.pggan.training import grown
+    from synthesis.pggan.networks import grown
 
     sampler = Sampler(grown(generator, level).to(device))
     count = 1 if device.type == "cpu" else 16

@@ -81,6 +81,7 @@ class NetworkConfig:
     pool_before_activation: bool = True  # the reference's fused convolution and downscaling
     stddev_group: int = 4  # of minibatch stddev; 0 is the whole batch, -1 leaves the layer out
     stddev_unbiased: bool = False
+    stddev_neighbours: bool = False  # a group is consecutive samples, not every M-th
 
     def __post_init__(self) -> None:
         levels = level_of(self.resolution) + 1
@@ -175,6 +176,7 @@ def pytorch_gan_zoo(resolution: int = 1024, **changes: Any) -> NetworkConfig:
         "head_gain": _SQRT2,
         "pool_before_activation": False,
         "stddev_unbiased": True,
+        "stddev_neighbours": True,
     }
     return karras(resolution, **(settings | changes))
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+PATIENCE = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -56,13 +59,17 @@ class Workers:
             start += gradient.numel()
             parameter.grad = part
 
-    def agree(self, flag: bool, device: torch.device) -> bool:
-        """True on every worker when it is true on any."""
+    def agree(self, flags: Sequence[bool], device: torch.device) -> list[bool]:
+        """Each true on every worker when it is true on any.
+
+        Whatever a clock or a signal decides goes through here: workers that take different
+        branches wait for each other for ever.
+        """
         if self.world == 1:
-            return flag
-        value = torch.tensor(float(flag), device=device)
-        dist.all_reduce(value, op=dist.ReduceOp.MAX)
-        return bool(value.item() > 0)
+            return list(flags)
+        values = torch.tensor([float(flag) for flag in flags], device=device)
+        dist.all_reduce(values, op=dist.ReduceOp.MAX)
+        return [value > 0 for value in values.tolist()]
 
     def mean(self, values: Tensor) -> Tensor:
         """The mean over the workers."""
@@ -120,5 +127,6 @@ def join(device: str = "auto") -> tuple[Workers, torch.device]:
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
     if world > 1 and not dist.is_initialized():
-        dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+        # The chief may decode films for hours while the others wait.
+        dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=PATIENCE)
     return Workers(rank, world, local), chosen

@@ -6,28 +6,32 @@ patient's films never part between training and held-out.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
-import json
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
 
+from synthesis.pggan.manifests import DataError as DataError
+from synthesis.pggan.manifests import read_manifest
+
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".pgm", ".webp"}
 DICOM_SUFFIXES = {".dcm", ".dicom", ".ima"}
+MANIFEST_SUFFIXES = {".csv", ".tsv", ".jsonl"}
 TRAIN, HELD_OUT = "train", "held_out"
-# NIH ChestX-ray14 names a film <patient>_<follow-up>.png.
-NIH_NAME = r"^(\d{8})_\d{3}"
+# Where no table and no DICOM header names the patient: NIH ChestX-ray14 names a film
+# <patient>_<follow-up>.png; CheXpert and MIMIC-CXR keep a folder for each patient.
+PATIENT_PATTERNS = (r"(?:^|/)(\d{8})_\d{3}[^/]*$", r"(?:^|/)(patient\d+|p\d{8})/")
 
 
-class DataError(ValueError):
-    """Training data that cannot be used; the message names the file, the rule and the way out."""
+Place = TypeVar("Place")
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,12 @@ class Film:
     patient: str = ""
     split: str = ""  # train, held_out or empty
     fields: Mapping[str, str] = field(default_factory=dict)
+    title: str = ""  # its name within the source, the same wherever the source lies
+    size: int = 0  # bytes, to notice another file under the same name
 
     @property
     def name(self) -> str:
-        return f"{self.path}!{self.member}" if self.member else str(self.path)
+        return self.title or self.member or str(self.path)
 
 
 def find_films(
@@ -50,117 +56,193 @@ def find_films(
     *,
     manifest: str | Path | None = None,
     where: Mapping[str, Sequence[str]] | None = None,
-    patient_pattern: str = NIH_NAME,
+    patient_pattern: str | None = None,
 ) -> list[Film]:
     """Every film under ``source``, in a fixed order.
 
     Args:
         source: a folder (searched in depth), a zip archive, one file, or a manifest
-            (``.csv``, ``.jsonl``); a folder's own ``manifest.csv`` is read when there is one.
-        manifest: table of films with a column ``file`` or ``path``, and, where known,
-            ``patient_id`` (or ``patient``) and ``split``; paths are relative to the table.
+            (``.csv``, ``.tsv``, ``.jsonl``); a folder's, or an archive's, own ``manifest.csv`` is
+            read when there is one.
+        manifest: table of films (see ``manifests``); files are looked for relative to the table,
+            then to the source, then by their name anywhere in it.
         where: {column: allowed values}; a cell that lists several, parted by ``|``, fits when one
             of them is allowed.
-        patient_pattern: the patient in a file's name, as the pattern's first group, where no
-            table names it.
+        patient_pattern: the patient in a file's name or path, as the pattern's first group, where
+            neither table nor DICOM header names one; by default those of the public sets.
 
     Raises:
-        DataError: when nothing is found, or the manifest lacks a needed column or names a file
-            that is not there.
+        DataError: when nothing is found, a table cannot be followed, or names a file that is
+            not there.
     """
     source = Path(source)
     if not source.exists():
         raise DataError(f"{source}: no such file or folder")
-    if manifest is None:
-        if source.suffix.lower() in {".csv", ".jsonl"}:
-            manifest = source
-        elif source.is_dir():
-            manifest = next(
-                (c for c in (source / "manifest.csv", source / "manifest.jsonl") if c.is_file()),
-                None,
-            )
-    if manifest is not None:
-        films = _from_manifest(Path(manifest), source if source.is_dir() else None)
-    elif source.suffix.lower() == ".zip":
-        with zipfile.ZipFile(source) as archive:
-            names = sorted(n for n in archive.namelist() if _is_film(Path(n)))
-        films = [Film(source, member=name) for name in names]
-    elif source.is_file():
-        films = [Film(source)]
+    if manifest is None and source.suffix.lower() in MANIFEST_SUFFIXES:
+        manifest, source = source, source.parent
+    if source.suffix.lower() == ".zip":
+        films = _in_archive(source, manifest)
+    elif source.is_dir():
+        films = _in_folder(source, manifest)
+    elif manifest is not None:
+        raise DataError(f"{source}: a manifest needs the folder or archive that it lists")
     else:
-        paths = sorted(p for p in source.rglob("*") if p.is_file() and _is_film(p))
-        films = [Film(path) for path in paths]
+        films = [Film(source, title=source.name, size=source.stat().st_size)]
     for column, allowed in (where or {}).items():
         if not any(column in film.fields for film in films):
-            raise DataError(f"filter {column}: no film has this column; a manifest is needed")
+            known = sorted({name for film in films[:1] for name in film.fields})
+            raise DataError(
+                f"filter {column}: no film has this column; "
+                + (f"there are {', '.join(known)}" if known else "a manifest is needed")
+            )
         wanted = set(allowed)
         films = [f for f in films if wanted & set(f.fields.get(column, "").split("|"))]
-    films = [_with_patient(film, re.compile(patient_pattern)) for film in films]
     if not films:
         raise DataError(f"{source}: no film found; images, DICOM files or a manifest are expected")
+    try:
+        patterns = [re.compile(p) for p in ([patient_pattern] if patient_pattern else [])]
+    except re.error as error:
+        raise DataError(f"patient pattern {patient_pattern!r}: {error}") from error
+    patterns = patterns or [re.compile(p) for p in PATIENT_PATTERNS]
+    if not all(pattern.groups for pattern in patterns):
+        raise DataError(
+            f"patient pattern {patient_pattern!r}: a group in brackets is needed, the patient"
+        )
+    return [_with_patient(film, patterns) for film in films]
+
+
+def _is_film(name: str) -> bool:
+    path = PurePosixPath(name)
+    hidden = path.name.startswith(".") or "__MACOSX" in path.parts
+    return not hidden and path.suffix.lower() in IMAGE_SUFFIXES | DICOM_SUFFIXES
+
+
+def _is_bare_dicom(path: Path) -> bool:
+    """A DICOM file as archives write it: without a suffix, or with a UID's last number as one."""
+    if path.name.startswith(".") or (path.suffix and not path.suffix[1:].isdigit()):
+        return False
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+def _in_folder(folder: Path, manifest: str | Path | None) -> list[Film]:
+    def film(path: Path) -> Film:
+        title = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+        return Film(path, title=title, size=path.stat().st_size)
+
+    if manifest is None:
+        found = (folder / f"manifest{suffix}" for suffix in sorted(MANIFEST_SUFFIXES))
+        manifest = next((path for path in found if path.is_file()), None)
+    if manifest is None:
+        paths = sorted(p for p in folder.rglob("*") if p.is_file())
+        return [film(p) for p in paths if _is_film(p.name) or _is_bare_dicom(p)]
+    table = Path(manifest)
+    if not table.is_file():
+        raise DataError(f"{table}: no such manifest")
+
+    def there(name: str) -> Path | None:
+        # A table may name no file outside the folder it speaks of.
+        places = (table.parent / name, folder / name)
+        return next((p for p in places if p.is_file()), None)
+
+    def everything() -> dict[str, list[Path]]:
+        by_name = defaultdict(list)
+        for path in folder.rglob("*"):
+            by_name[path.name].append(path)
+        return by_name
+
+    text = table.read_text(encoding="utf-8-sig")
+    return _listed(text, str(table), there, everything, film)
+
+
+def _in_archive(archive: Path, manifest: str | Path | None) -> list[Film]:
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            entries = {i.filename: i for i in opened.infolist() if not i.is_dir()}
+            inside = None
+            if manifest is None:
+                tables = [n for n in entries if PurePosixPath(n).name in
+                          {f"manifest{suffix}" for suffix in MANIFEST_SUFFIXES}]  # fmt: skip
+                inside = min(tables, key=lambda n: (n.count("/"), n), default=None)
+                text = opened.read(inside).decode("utf-8-sig") if inside else ""
+            else:
+                text = Path(manifest).read_text(encoding="utf-8-sig")
+    except zipfile.BadZipFile as error:
+        raise DataError(f"{archive}: no zip archive, or a damaged one ({error})") from error
+
+    def film(name: str) -> Film:
+        return Film(archive, name, title=name, size=entries[name].file_size)
+
+    if manifest is None and inside is None:
+        return [film(name) for name in sorted(entries) if _is_film(name)]
+
+    def there(name: str) -> str | None:
+        beside = str(PurePosixPath(inside).parent / name) if inside else name
+        return next((n for n in (beside, name) if n in entries), None)
+
+    def everything() -> dict[str, list[str]]:
+        by_name = defaultdict(list)
+        for name in entries:
+            by_name[PurePosixPath(name).name].append(name)
+        return by_name
+
+    title = f"{archive}!{inside}" if inside else str(manifest)
+    return _listed(text, title, there, everything, film)
+
+
+def _listed(
+    text: str,
+    table: str,
+    there: Callable[[str], Place | None],
+    everything: Callable[[], Mapping[str, Collection[Place]]],
+    film: Callable[[Place], Film],
+) -> list[Film]:
+    """The films that a table lists, each with its row's columns."""
+    films = []
+    by_name: Mapping[str, Collection[Place]] | None = None
+    for row in read_manifest(text, table):
+        if not _is_film(row.file):
+            continue
+        place = there(row.file)
+        if place is None:
+            by_name = everything() if by_name is None else by_name
+            named = by_name.get(PurePosixPath(row.file).name, [])
+            if len(named) != 1:
+                what = f"is there {len(named)} times" if named else "is not there"
+                raise DataError(f"{table}, row {row.number}: {row.file} {what}")
+            place = next(iter(named))
+        found = film(place)
+        films.append(replace(found, patient=row.patient, split=row.split, fields=row.fields))
     return films
 
 
-def _is_film(path: Path) -> bool:
-    if path.name.startswith("."):
-        return False
-    return path.suffix.lower() in IMAGE_SUFFIXES | DICOM_SUFFIXES
-
-
-def _with_patient(film: Film, pattern: re.Pattern[str]) -> Film:
+def _with_patient(film: Film, patterns: Sequence[re.Pattern[str]]) -> Film:
     if film.patient:
         return film
-    name = Path(film.member).name if film.member else film.path.name
-    found = pattern.search(name)
+    for pattern in patterns:
+        if found := pattern.search(film.name):
+            return replace(film, patient=found.group(1))
     # Without any sign of the patient, a film is its own patient.
-    patient = found.group(1) if found and found.groups() else film.name
-    return Film(film.path, film.member, patient, film.split, film.fields)
+    return replace(film, patient=_patient_of_header(film) or film.name)
 
 
-def _from_manifest(manifest: Path, folder: Path | None) -> list[Film]:
-    if not manifest.is_file():
-        raise DataError(f"{manifest}: no such manifest")
-    text = manifest.read_text(encoding="utf-8-sig")
-    if manifest.suffix.lower() == ".jsonl":
-        rows = [json.loads(line) for line in text.splitlines() if line.strip()]
-    else:
-        rows = list(csv.DictReader(io.StringIO(text)))
-    films = []
-    for number, row in enumerate(rows, 2):
-        fields = {str(k): "" if v is None else str(v) for k, v in row.items() if k}
-        name = fields.get("file") or fields.get("path")
-        if not name:
-            raise DataError(
-                f"{manifest}, row {number}: a column 'file' or 'path' with a value is needed; "
-                f"found {', '.join(fields)}"
-            )
-        if not _is_film(Path(name)):
-            continue
-        path = next(
-            (
-                candidate
-                for candidate in (manifest.parent / name, *([folder / name] if folder else []))
-                if candidate.is_file()
-            ),
-            None,
-        )
-        if path is None:
-            raise DataError(f"{manifest}, row {number}: {name} is not there")
-        split = _split_word(fields.get("split", ""), manifest, number)
-        patient = fields.get("patient_id") or fields.get("patient") or ""
-        films.append(Film(path, "", patient, split, fields))
-    return films
+def _patient_of_header(film: Film) -> str:
+    """A pseudonym of a DICOM file's Patient ID, so that the run's folder holds no identifier."""
+    suffix = PurePosixPath(film.member or film.path.name).suffix.lower()
+    if suffix in IMAGE_SUFFIXES:
+        return ""
+    from pydicom import dcmread
 
-
-def _split_word(word: str, manifest: Path, number: int) -> str:
-    word = word.strip().lower().replace("-", "_")
-    if word in {"", "train", "training"}:
-        return TRAIN if word else ""
-    if word in {"held_out", "heldout", "val", "valid", "validation", "test", "dev", "holdout"}:
-        return HELD_OUT
-    raise DataError(
-        f"{manifest}, row {number}: split {word!r}; train, held_out, validation or test expected"
-    )
+    try:
+        if film.member:
+            with zipfile.ZipFile(film.path) as archive, archive.open(film.member) as file:
+                header = dcmread(file, stop_before_pixels=True, force=True)
+        else:
+            header = dcmread(film.path, stop_before_pixels=True, force=True)
+        patient = str(header.get("PatientID") or "").strip()
+    except Exception:  # a damaged file is refused, with its reason, when its pixels are read
+        return ""
+    return f"dicom-{hashlib.sha256(patient.encode()).hexdigest()[:16]}" if patient else ""
 
 
 def assign_splits(films: Sequence[Film], *, held_out: float, seed: int) -> list[str]:
@@ -203,10 +285,12 @@ def read_film(film: Film) -> np.ndarray:
                 data = archive.read(film.member)
         else:
             data = film.path.read_bytes()
-        name = film.member or film.path.name
-        if Path(name).suffix.lower() in DICOM_SUFFIXES or data[128:132] == b"DICM":
-            return _read_dicom(data)
-        return _read_image(data)
+        suffix = PurePosixPath(film.member or film.path.name).suffix.lower()
+        is_dicom = suffix in DICOM_SUFFIXES or data[128:132] == b"DICM"
+        pixels = _read_dicom(data) if is_dicom else _read_image(data)
+        if not np.isfinite(pixels).all():
+            raise DataError(f"{film.name}: holds pixels that are not finite")
+        return pixels
     except DataError:
         raise
     except Exception as error:  # a decoder may raise anything on a damaged file

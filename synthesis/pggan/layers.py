@@ -94,23 +94,32 @@ def pixel_norm(x: Tensor) -> Tensor:
     return x * torch.rsqrt(mean + EPSILON).to(x.dtype)
 
 
-def minibatch_stddev(x: Tensor, *, group: int, unbiased: bool) -> Tensor:
+def group_size(count: int, group: int) -> int:
+    """Samples in a group of minibatch stddev. A batch that ``group`` does not divide, and
+    ``group=0``, is one group."""
+    size = count if group == 0 else min(group, count)
+    return count if count % size else size
+
+
+def minibatch_stddev(x: Tensor, *, group: int, unbiased: bool, neighbours: bool = False) -> Tensor:
     """Append the standard deviation over the batch as one more feature (section 3).
 
     x: (N, C, H, W) -> (N, C + 1, H, W). Sample i is grouped with i + M, i + 2M, ... where M is
-    the number of groups, as in the reference. A batch that ``group`` does not divide, and
-    ``group=0``, is one group.
+    the number of groups, as in the reference; with ``neighbours``, consecutive samples are a
+    group, as in pytorch_GAN_zoo.
     """
     n, c, h, w = x.shape
-    size = n if group == 0 else min(group, n)
-    if n % size:
-        size = n
-    y = x.float().reshape(size, n // size, c, h, w)
+    size = group_size(n, group)
+    if neighbours:
+        y = x.float().reshape(n // size, size, c, h, w).transpose(0, 1)
+    else:
+        y = x.float().reshape(size, n // size, c, h, w)
     if size == 1 and unbiased:  # the variance of one sample is undefined; pytorch_GAN_zoo gives 0
         y = torch.zeros(n, 1, h, w, dtype=torch.float32, device=x.device)
     else:
         y = y - y.mean(dim=0, keepdim=True)
         y = y.square().sum(dim=0) / (size - 1 if unbiased else size)  # (M, C, H, W)
         y = torch.sqrt(y + EPSILON).mean(dim=(1, 2, 3))  # (M,)
-        y = y.repeat(size).view(n, 1, 1, 1).expand(n, 1, h, w)
+        y = y.repeat_interleave(size) if neighbours else y.repeat(size)
+        y = y.view(n, 1, 1, 1).expand(n, 1, h, w)
     return torch.cat([x, y.to(x.dtype)], dim=1)

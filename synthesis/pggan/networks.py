@@ -155,7 +155,12 @@ class Discriminator(nn.Module):
         for block in reversed(self.blocks[: max(level - 1, 0)]):
             x = block(x)
         if config.stddev_group >= 0:
-            x = minibatch_stddev(x, group=config.stddev_group, unbiased=config.stddev_unbiased)
+            x = minibatch_stddev(
+                x,
+                group=config.stddev_group,
+                unbiased=config.stddev_unbiased,
+                neighbours=config.stddev_neighbours,
+            )
         x = F.leaky_relu(self.conv(x), config.leak)  # (N, channels[0], 4, 4)
         # Flattened in channel, row, column order, whatever the memory format.
         x = F.leaky_relu(self.dense(x.contiguous().flatten(1)), config.leak)  # (N, head_width)
@@ -180,3 +185,12 @@ def _weight(fade: float | Tensor, like: Tensor) -> float | Tensor:
 def parameter_count(network: nn.Module) -> int:
     """Weights and biases in a network."""
     return sum(p.numel() for p in network.parameters())
+
+
+def grown(generator: Generator, level: int) -> Generator:
+    """A copy of a generator that ends at ``level``."""
+    config = generator.config.at_level(level)
+    copy = Generator(config)
+    wanted = copy.state_dict()
+    copy.load_state_dict({k: v.cpu() for k, v in generator.state_dict().items() if k in wanted})
+    return copy.eval().requires_grad_(False)

@@ -105,6 +105,18 @@ def _karras(resolution: int) -> Callable[..., TrainingConfig]:
     return build
 
 
+def _karras_v1(**network: Any) -> TrainingConfig:
+    # Statistics over the whole minibatch, which was 16 or less; pooling after the activation.
+    settings = {"stddev_group": 16, "pool_before_activation": False} | network
+    return TrainingConfig(network=karras(1024, **settings), schedule=schedules.karras_v1())
+
+
+def _karras_eight(**network: Any) -> TrainingConfig:
+    return TrainingConfig(
+        network=karras(1024, **network), schedule=schedules.karras_v2(1024, gpus=8)
+    )
+
+
 def _cpu(resolution: int, kimg: float, base: int, maximum: int) -> Callable[..., TrainingConfig]:
     def build(**network: Any) -> TrainingConfig:
         settings = {"channels_base": base, "channels_max": maximum, "latent_size": maximum}
@@ -122,7 +134,9 @@ def _cpu(resolution: int, kimg: float, base: int, maximum: int) -> Callable[...,
 
 PRESETS: dict[str, Callable[..., TrainingConfig]] = {
     "paper": _paper,
+    "karras-v1": _karras_v1,
     "karras-v2": _karras(1024),
+    "karras-v2-8gpu": _karras_eight,
     "512": _karras(512),
     "256": _karras(256),
     "128": _karras(128),
@@ -168,10 +182,10 @@ def _resized(
     if name in ("64", "demo"):
         base, maximum, kimg = (1024, 96, 400.0) if name == "64" else (512, 64, 120.0)
         return _cpu(resolution, kimg * resolution / 64, base, maximum)(**network)
-    if name == "paper":
+    if name in ("paper", "karras-v1", "karras-v2-8gpu"):  # the same path, ended earlier
         stages = tuple(s for s in config.schedule.stages if s.resolution <= resolution)
-        settings = {"image_channels": 1} | network
-        return dataclasses.replace(
-            config, network=cxr_pggan(resolution, **settings), schedule=Schedule(stages)
-        )
+        if not stages or stages[-1].resolution != resolution:
+            raise ConfigError(f"preset {name} ends at 1024; {resolution} was asked for")
+        network_there = config.network.at_level(len(stages) - 1)
+        return dataclasses.replace(config, network=network_there, schedule=Schedule(stages))
     return _karras(resolution)(**network)

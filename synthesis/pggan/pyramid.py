@@ -84,6 +84,24 @@ class Pyramid:
     def digest(self) -> str:
         return str(self.about["digest"])
 
+    def describe(self) -> str:
+        """What is in it, for the person who asked for a training, with what to look at twice."""
+        about, patients = self.about, self.about["patients"]
+        words = [
+            f"{self.count(TRAIN)} films of {patients.get(TRAIN, 0)} patients to train on, "
+            f"{self.count(HELD_OUT)} of {patients.get(HELD_OUT, 0)} held out"
+        ]
+        if all(film["patient"] == film["name"] for film in about["films"]):
+            words.append(
+                "no patient is known, so each film counts as one; name them in a manifest or by "
+                "--patient-pattern"
+            )
+        if about["refused"]:
+            words.append(f"{len(about['refused'])} left out: {'; '.join(about['refused'][:3])}")
+        if about["enlarged"]:
+            words.append(f"{about['enlarged']} are smaller than {self.resolution} pixels")
+        return "\n".join(words)
+
     def count(self, split: str = TRAIN) -> int:
         """Films in a split."""
         return len(self.films(split))
@@ -145,8 +163,7 @@ def build(
     if bits not in (8, 16):
         raise DataError(f"bits {bits}: 8 or 16 expected")
     folder = Path(folder)
-    options = {} if patient_pattern is None else {"patient_pattern": patient_pattern}
-    films = find_films(source, manifest=manifest, where=where, **options)
+    films = find_films(source, manifest=manifest, where=where, patient_pattern=patient_pattern)
     splits = assign_splits(films, held_out=held_out, seed=seed)
     wanted = _about(films, splits, resolution, bits)
     if (folder / "pyramid.json").exists():
@@ -204,14 +221,14 @@ def _about(
     films: Sequence[Film], splits: Sequence[str], resolution: int, bits: int
 ) -> dict[str, Any]:
     rows = [
-        {"name": film.name, "patient": film.patient, "split": split}
+        {"name": f"{film.name}\t{film.size}", "patient": film.patient, "split": split}
         for film, split in zip(films, splits, strict=True)
     ]
     return {
         "version": VERSION,
         "resolution": resolution,
         "bits": bits,
-        "requested": split_digest(rows),
+        "requested": split_digest(rows),  # also of files that will not be readable
     }
 
 

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 from synthesis.pggan.config import ConfigError, level_of
 
@@ -120,22 +120,34 @@ class Schedule:
         Args:
             kimg: length of the whole; every stage is stretched alike.
             per_size: {resolution: (fade kimg, stable kimg)}.
+
+        Raises:
+            ConfigError: for a size that the schedule does not pass, or a length or rate below 0.
         """
+        sizes = {stage.resolution for stage in self.stages}
+        for size in {*(per_size or {}), *(minibatch_per_size or {})} - sizes:
+            raise ConfigError(
+                f"schedule: {size} x {size} is no size of it; there are "
+                f"{', '.join(str(s) for s in sorted(sizes))}"
+            )
+        if kimg is not None and kimg <= 0:
+            raise ConfigError(f"schedule: a length of {kimg:g} kimg; above 0 expected")
         factor = 1.0 if kimg is None else kimg * 1000 / self.images
         stages = []
         for index, stage in enumerate(self.stages):
             fade = stage.fade_kimg * factor if fade_kimg is None else fade_kimg
             stable = stage.stable_kimg * factor if stable_kimg is None else stable_kimg
             fade, stable = (per_size or {}).get(stage.resolution, (fade, stable))
-            batch = (minibatch_per_size or {}).get(stage.resolution, minibatch or stage.minibatch)
+            every = stage.minibatch if minibatch is None else minibatch
+            batch = (minibatch_per_size or {}).get(stage.resolution, every)
             stages.append(
                 dataclasses.replace(
                     stage,
                     fade_kimg=fade if index else 0.0,
                     stable_kimg=stable,
                     minibatch=batch,
-                    learning_rate=learning_rate or stage.learning_rate,
-                    tick_kimg=tick_kimg or stage.tick_kimg,
+                    learning_rate=stage.learning_rate if learning_rate is None else learning_rate,
+                    tick_kimg=stage.tick_kimg if tick_kimg is None else tick_kimg,
                 )
             )
         return Schedule(tuple(stages))
@@ -143,12 +155,35 @@ class Schedule:
 
 _SIZES = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
 _TICKS = dict(zip(_SIZES, (160, 140, 120, 100, 80, 60, 40, 20, 10), strict=True))
-# Minibatch by size on one GPU, as in the configuration that came with the reference.
+# Minibatch and rate by size, as in the configurations that came with the reference.
 _ONE_GPU = dict(zip(_SIZES, (128, 128, 128, 64, 32, 16, 8, 4, 4), strict=True))
+_EIGHT_GPUS = dict(zip(_SIZES, (512, 256, 128, 64, 32, 32, 32, 32, 32), strict=True))
+_EIGHT_RATES = {128: 1.5e-3, 256: 2e-3, 512: 3e-3, 1024: 3e-3}
+_THEANO = dict(zip(_SIZES, (16, 16, 16, 16, 16, 16, 14, 6, 3), strict=True))
 
 
-def karras_v2(resolution: int = 1024) -> Schedule:
+def karras_v1() -> Schedule:
+    """The paper's own, in Theano: 800 fade and 800 stable per doubling; 19,000 kimg at 1024."""
+    return Schedule(
+        tuple(
+            Stage(
+                resolution=size,
+                fade_kimg=0.0 if size == 4 else 800.0,
+                # 800 at 4 x 4, 1,600 at each of 7 sizes and 800 of fade come before.
+                stable_kimg=19_000.0 - 12_800.0 if size == 1024 else 800.0,
+                minibatch=_THEANO[size],
+                learning_rate=1e-3,
+                tick_kimg=_TICKS[size],
+            )
+            for size in _SIZES
+        )
+    )
+
+
+def karras_v2(resolution: int = 1024, *, gpus: Literal[1, 8] = 1) -> Schedule:
     """600 kimg stable, then 600 fade and 600 stable per doubling; 12,000 kimg at 1024."""
+    batches = _ONE_GPU if gpus == 1 else _EIGHT_GPUS
+    rates = {1024: 1.5e-3} if gpus == 1 else _EIGHT_RATES
     sizes = [size for size in _SIZES if size <= resolution]
     stages = []
     for size in sizes:
@@ -162,8 +197,8 @@ def karras_v2(resolution: int = 1024) -> Schedule:
                 resolution=size,
                 fade_kimg=0.0 if size == 4 else 600.0,
                 stable_kimg=stable,
-                minibatch=_ONE_GPU[size],
-                learning_rate=1.5e-3 if size == 1024 else 1e-3,
+                minibatch=batches[size],
+                learning_rate=rates.get(size, 1e-3),
                 tick_kimg=_TICKS[size],
             )
         )

@@ -76,7 +76,7 @@ def save_state(trainer: Trainer, folder: Path, images: int, about: Mapping[str, 
         "version": str(VERSION),
         "images": str(images),
         "step": str(trainer.step),
-        "level": str(trainer.level),
+        "stage": json.dumps(trainer.stage),
         "scaler": json.dumps(trainer.scaler.state_dict()),
         "about": json.dumps(dict(about)),
     }
@@ -100,7 +100,7 @@ def load_state(trainer: Trainer, path: Path, phase_of: Any) -> tuple[int, dict[s
     header = read_header(path)
     if header.get("format") != FORMAT or int(header.get("version", 0)) > VERSION:
         raise CheckpointError(f"{path}: no training state that this version reads")
-    images, level = int(header["images"]), int(header["level"])
+    images, stage = int(header["images"]), tuple(json.loads(header["stage"]))
     phase: Phase = phase_of(images)
     with safe_open(str(path), framework="pt") as file:
         stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -113,10 +113,14 @@ def load_state(trainer: Trainer, path: Path, phase_of: Any) -> tuple[int, dict[s
                 parameter.copy_(value)
     trainer.step = int(header["step"])
     trainer.scaler.load_state_dict(json.loads(header["scaler"]))
-    if phase.level == level:  # else the next step opens a new stage, with fresh optimisers
+    trainer.stage = (stage[0], stage[1])
+    if trainer.stage == (
+        phase.level,
+        phase.fading,
+    ):  # else the next step begins with fresh optimisers
         trainer.begin_stage(phase)
         for prefix, (adam, network) in _optimisers(trainer).items():
-            for name, parameter in active(network, level).items():
+            for name, parameter in active(network, phase.level).items():
                 keys = ("step", "exp_avg", "exp_avg_sq")
                 moments = {key: stored.get(f"{prefix}.{name}|{key}") for key in keys}
                 if all(value is not None for value in moments.values()):

@@ -8,8 +8,9 @@ from contextlib import AbstractContextManager, contextmanager
 import torch
 from torch import Tensor, nn
 
+from synthesis.pggan.config import NetworkConfig
 from synthesis.pggan.distributed import Workers
-from synthesis.pggan.layers import downscale, upscale
+from synthesis.pggan.layers import downscale, group_size, upscale
 from synthesis.pggan.losses import discriminator_terms, generator_loss
 from synthesis.pggan.networks import Discriminator, Generator
 from synthesis.pggan.presets import TrainingConfig
@@ -18,17 +19,33 @@ from synthesis.pggan.schedule import Phase
 LATENTS_D, LATENTS_G, MIX, MIRROR = range(4)  # streams of random numbers within a step
 
 
-def stream(seed: int, step: int, rank: int, purpose: int) -> torch.Generator:
+def stream(seed: int, step: int, purpose: int) -> torch.Generator:
     """Random numbers as a function of where training stands, so that nothing needs to be kept.
 
-    A run that resumes at step 1,000 draws what the unbroken run would have drawn.
+    A run that resumes at step 1,000 draws what the unbroken run would have drawn, and every worker
+    draws for the whole minibatch, so that their number changes nothing but who computes what.
     """
     # SplitMix64's finaliser over the packed numbers: near seeds give far streams.
-    x = (seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9 + rank * 0x94D049BB133111EB) % 2**64
+    x = (seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9) % 2**64
     x = (x + purpose * 0xD6E8FEB86659FD93) % 2**64
     x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
     x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) % 2**64
     return torch.Generator().manual_seed((x ^ (x >> 31)) % 2**63)
+
+
+def shares(count: int, parts: int, network: NetworkConfig) -> Tensor:
+    """Positions of a minibatch that go into each of ``parts``, (parts, count // parts).
+
+    Groups of minibatch stddev stay whole where their number allows it, so that a minibatch
+    computed in parts, or on several devices, is the same minibatch but for rounding.
+    """
+    positions = torch.arange(count)
+    size = group_size(count, max(network.stddev_group, 0))
+    if network.stddev_group > 0 and not network.stddev_neighbours and count // size % parts == 0:
+        # The reference groups i with i + M, i + 2M, ...: whole columns of (size, M) stay together.
+        columns = positions.view(size, parts, count // size // parts)
+        return columns.transpose(0, 1).reshape(parts, -1)
+    return positions.view(parts, -1)
 
 
 def active(network: nn.Module, level: int) -> dict[str, nn.Parameter]:
@@ -78,16 +95,24 @@ class Trainer:
         self.average = average.to(device).requires_grad_(False).eval()
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
         self.step = 0
-        self.level = -1
+        self.stage = (-1, False)  # level, and whether it is fading in
         self.generate: nn.Module = self.generator
         self.judge: nn.Module = self.discriminator
         if config.compile:
             self.generate = torch.compile(self.generator)  # type: ignore[assignment]
             self.judge = torch.compile(self.discriminator)  # type: ignore[assignment]
 
+    @property
+    def level(self) -> int:
+        """How far the networks have grown."""
+        return self.stage[0]
+
     def begin_stage(self, phase: Phase) -> None:
-        """Fresh optimisers over what takes part at the level, as the reference resets Adam."""
-        self.level = phase.level
+        """Fresh optimisers over what takes part at the level.
+
+        The reference resets Adam when a size begins to fade in, and again once it is in.
+        """
+        self.stage = (phase.level, phase.fading)
         self.adam_g = self._adam(self.generator, phase)
         self.adam_d = self._adam(self.discriminator, phase)
 
@@ -104,10 +129,24 @@ class Trainer:
         kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.config.precision)
         return torch.autocast(self.device.type, dtype=kind, enabled=kind is not None)
 
+    def share(self, minibatch: int) -> Tensor:
+        """Positions of a minibatch that this worker computes."""
+        self.workers.share(minibatch)
+        return shares(minibatch, self.workers.world, self.config.network)[self.workers.rank]
+
     def _latents(self, count: int, purpose: int, extra: int = 0) -> Tensor:
-        source = stream(self.config.seed, self.step, self.workers.rank, purpose + 16 * extra)
-        size = self.config.network.latent_size
-        return torch.randn(count, size, generator=source).to(self.device, non_blocking=True)
+        """This worker's latents of a minibatch of which it has ``count`` samples."""
+        source = stream(self.config.seed, self.step, purpose + 16 * extra)
+        whole = count * self.workers.world
+        drawn = torch.randn(whole, self.config.network.latent_size, generator=source)
+        return drawn[self.share(whole)].to(self.device, non_blocking=True)
+
+    def _mixes(self, count: int, turn: int) -> Tensor:
+        """Where between film and sample the penalty is taken, (count,) in [0, 1]."""
+        source = stream(self.config.seed, self.step, MIX + 16 * turn)
+        whole = count * self.workers.world
+        drawn = torch.rand(whole, generator=source)
+        return drawn[self.share(whole)].to(self.device)
 
     def train_step(self, films: list[Tensor], phase: Phase) -> dict[str, Tensor]:
         """One step on ``critic_steps`` minibatches of this worker's films, (n, 1, size, size).
@@ -129,17 +168,22 @@ class Trainer:
         self.step += 1
         return terms
 
-    def _parts(self, count: int) -> int:
-        return min(self.config.accumulate, count)
+    def _parts(self, count: int) -> Tensor:
+        """Positions of each part of this worker's share."""
+        if count % self.config.accumulate:
+            raise ValueError(
+                f"a worker's share of {count} images cannot be computed in "
+                f"{self.config.accumulate} equal parts; lower --accumulate, or the number of "
+                "workers"
+            )
+        return shares(count, self.config.accumulate, self.config.network).to(self.device)
 
     def _discriminator_step(
         self, real: Tensor, level: int, fade: float | Tensor, turn: int
     ) -> dict[str, Tensor]:
         config, parts = self.config, self._parts(len(real))
         self.adam_d.zero_grad(set_to_none=True)
-        z = self._latents(len(real), LATENTS_D, turn)
-        source = stream(config.seed, self.step, self.workers.rank, MIX + 16 * turn)
-        mix = torch.rand(len(real), generator=source).to(self.device)
+        z, mix = self._latents(len(real), LATENTS_D, turn), self._mixes(len(real), turn)
 
         def score(images: Tensor) -> Tensor:
             scores: Tensor = self.judge(images, level=level, fade=fade)
@@ -150,23 +194,23 @@ class Trainer:
             return scores
 
         sums: dict[str, Tensor] = {}
-        for r, latent, m in zip(real.chunk(parts), z.chunk(parts), mix.chunk(parts), strict=True):
+        for part in parts:
             with self._autocast():
                 with torch.no_grad():
-                    fake = self.generate(latent, level=level, fade=fade).float()
+                    fake = self.generate(z[part], level=level, fade=fade).float()
                 terms = discriminator_terms(
                     score,
-                    r,
+                    real[part],
                     fake,
-                    m,
+                    mix[part],
                     penalty=config.penalty,
                     drift=config.drift,
                     penalised=plain,
                     loss_scale=self.scaler.get_scale() if self.scaler.is_enabled() else 1.0,
                 )
-            self.scaler.scale(terms["loss"] / parts).backward()
+            self.scaler.scale(terms["loss"] / len(parts)).backward()
             for name, value in terms.items():
-                sums[name] = sums.get(name, 0) + value.detach() / parts
+                sums[name] = sums.get(name, 0) + value.detach() / len(parts)
         self._apply(self.adam_d)
         return sums
 
@@ -175,14 +219,15 @@ class Trainer:
         self.adam_g.zero_grad(set_to_none=True)
         total = torch.zeros((), device=self.device)
         with frozen(self.discriminator):
-            for latent in self._latents(count, LATENTS_G).chunk(parts):
+            z = self._latents(count, LATENTS_G)
+            for part in parts:
                 with self._autocast():
-                    fake = self.generate(latent, level=level, fade=fade)
+                    fake = self.generate(z[part], level=level, fade=fade)
                     loss = generator_loss(
                         lambda images: self.judge(images, level=level, fade=fade), fake
                     )
-                self.scaler.scale(loss / parts).backward()
-                total += loss.detach() / parts
+                self.scaler.scale(loss / len(parts)).backward()
+                total += loss.detach() / len(parts)
         self._apply(self.adam_g)
         self.scaler.update()
         return total

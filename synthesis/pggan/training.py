@@ -15,31 +15,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from synthesis.pggan import distributed, frechet
+from synthesis.pggan import distributed
 from synthesis.pggan.card import model_card
 from synthesis.pggan.checkpoints import CheckpointError, save_generator, write_atomically
-from synthesis.pggan.networks import Generator
+from synthesis.pggan.config import ConfigError
+from synthesis.pggan.networks import grown
 from synthesis.pggan.presets import TrainingConfig
 from synthesis.pggan.pyramid import HELD_OUT, TRAIN, Order, Pyramid
 from synthesis.pggan.runlog import RunLog
-from synthesis.pggan.sampling import latents, to_grey, to_unit
 from synthesis.pggan.schedule import Phase
 from synthesis.pggan.state import load_state, retain, save_state, states
 from synthesis.pggan.step import MIRROR, Trainer, stream
-from synthesis.pggan.watch import (
-    CollapseWatch,
-    Diverged,
-    check_finite,
-    is_out_of_memory,
-    memory_advice,
-    spread,
-)
-
-GRID_SEED = 7  # of the latents that every grid of every run shows
+from synthesis.pggan.ticks import Ticks
+from synthesis.pggan.watch import Diverged, check_finite, is_out_of_memory, memory_advice
 
 
 @dataclass(frozen=True)
@@ -119,7 +110,13 @@ class Run:
         card: dict[str, Any],
     ) -> None:
         for stage in config.schedule.stages:
-            workers.share(stage.minibatch)
+            share = workers.share(stage.minibatch)
+            if share % config.accumulate:
+                raise ConfigError(
+                    f"minibatch {stage.minibatch} at {stage.resolution} x {stage.resolution}: the "
+                    f"{share} images of each worker cannot be computed in {config.accumulate} "
+                    "equal parts; choose another --accumulate or number of workers"
+                )
         if config.precision == "auto":
             precision = distributed.native_precision(device)
             config = dataclasses.replace(config, precision=precision)
@@ -127,13 +124,16 @@ class Run:
         self.config, self.pyramid, self.folder = config, pyramid, folder
         self.workers, self.device, self.card = workers, device, card
         self.order = Order(pyramid.count(TRAIN), config.seed)
+        self.ticks: Ticks | None = None  # the chief's
         self.log = RunLog(folder, tensorboard=workers.chief) if workers.chief else None
         self.pool = ThreadPoolExecutor(max_workers=1)
-        self.images, self.elapsed, self.ticks = 0, 0.0, 0
-        self.metrics: dict[str, float] = {}
+        self.images, self.elapsed = 0, 0.0
         self.pace: dict[int, float] = {}  # seconds per image by size
-        columns, rows = config.grid
-        self.grid_latents = latents(GRID_SEED, range(columns * rows), config.network.latent_size)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Newest measures, where this worker takes them."""
+        return {} if self.ticks is None else dict(self.ticks.metrics)
 
     def close(self) -> None:
         """Release threads, files and the process group."""
@@ -146,12 +146,12 @@ class Run:
 
     def _films(self, phase: Phase, images: int, step: int) -> Tensor:
         """This worker's share of the minibatch at a position, (n, 1, size, size) in [0, 1]."""
-        share = self.workers.share(phase.stage.minibatch)
-        indices = self.order(images + share * self.workers.rank, share)
+        whole = phase.stage.minibatch
+        mine = self.trainer.share(whole)
+        indices = self.order(images, whole)[mine.numpy()]
         films = torch.from_numpy(self.pyramid.unit(phase.stage.resolution, indices))[:, None]
         if self.config.mirror:
-            source = stream(self.config.seed, step, self.workers.rank, MIRROR)
-            flip = torch.rand(share, generator=source) < 0.5
+            flip = torch.rand(whole, generator=stream(self.config.seed, step, MIRROR))[mine] < 0.5
             films = torch.where(flip.view(-1, 1, 1, 1), films.flip(3), films)
         return films.pin_memory() if self.device.type == "cuda" else films
 
@@ -176,8 +176,30 @@ class Run:
         on_progress: Callable[[Progress], None] | None,
         should_stop: Callable[[], bool],
     ) -> TrainingResult:
-        self.trainer = trainer = Trainer(self.config, self.device, self.workers)
-        self._begin(resume)
+        try:
+            self.trainer = Trainer(self.config, self.device, self.workers)
+            if self.log is not None:
+                self.ticks = Ticks(self.config, self.pyramid, self.log, self.trainer.average)
+            self._begin(resume)
+            return self._go(on_progress, should_stop)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            stage = self.config.schedule.at(self.images).stage
+            raise memory_advice(
+                error,
+                minibatch=stage.minibatch,
+                accumulate=self.config.accumulate,
+                resolution=stage.resolution,
+                precision=self.config.precision,
+            ) from error
+
+    def _go(
+        self,
+        on_progress: Callable[[Progress], None] | None,
+        should_stop: Callable[[], bool],
+    ) -> TrainingResult:
+        trainer, alone = self.trainer, self.workers.world == 1
         schedule, total = self.config.schedule, self.config.schedule.images
         began, told = time.monotonic(), time.monotonic()
         saved = began
@@ -186,38 +208,45 @@ class Run:
         tick_start = self._last_tick
         losses: dict[str, float] = {}
         films = self._ahead(self.images, trainer.step)
-        watch: CollapseWatch | None = None
         stopped = False
         while self.images < total and not stopped:
             phase = schedule.at(self.images)
-            if phase.level != trainer.level:
+            if (phase.level, phase.fading) != trainer.stage:
+                if phase.level != trainer.level:
+                    since, since_images = time.monotonic(), self.images
+                    if self.ticks is not None:
+                        self.ticks.grow()
                 trainer.begin_stage(phase)
-                watch, since, since_images = None, time.monotonic(), self.images
             batches = [b.to(self.device, non_blocking=True) for b in films.result()]
             shown = phase.stage.minibatch * self.config.critic_steps
             films = self._ahead(self.images + shown, trainer.step + 1)
-            terms = self._step(batches, phase)
+            terms = trainer.train_step(batches, phase)
             self.images += shown
             now = time.monotonic()
             done = self.images >= total
             tick = done or self.images - tick_start >= phase.stage.tick_kimg * 1000
-            if tick or trainer.step % self.config.log_steps == 0 or now - told >= 1.0:
+            # Several workers count steps, since their clocks differ and a loss is a joint deed.
+            regular = tick or trainer.step % self.config.log_steps == 0
+            if regular or (alone and now - told >= 1.0):
                 losses = self._losses(terms)
                 check_finite(losses, self.images)
             self.elapsed = before + now - began
             pace = (now - since) / max(self.images - since_images, 1)
             self.pace[phase.stage.resolution] = pace
-            if self.log and (tick or trainer.step % self.config.log_steps == 0):
+            if self.log and regular:
                 rate = 1.0 / pace if pace else 0.0
                 values = {"resolution": phase.stage.resolution, "fade": phase.fade, **losses}
                 self.log.write("step", self.images, values | {"images_per_second": rate})
             grid = None
             if tick:
                 tick_start = self.images
-                watch = watch or self._watch(phase)
-                grid = self._tick(phase, watch)
-            stopped = self.workers.agree(should_stop(), self.device)
-            if tick or stopped or now - saved >= self.config.checkpoint_minutes * 60:
+                if self.ticks is not None:
+                    grid = self.ticks.take(phase, self.images, elapsed=self.elapsed, last=done)
+            save = False
+            if regular or alone:
+                due = now - saved >= self.config.checkpoint_minutes * 60
+                stopped, save = self.workers.agree([should_stop(), due], self.device)
+            if tick or stopped or save:
                 self._save(tick_start)
                 saved = time.monotonic()
             if on_progress and (tick or now - told >= 1.0) and self.workers.chief:
@@ -227,21 +256,7 @@ class Run:
             if tick:
                 since, since_images = time.monotonic(), self.images
         path = self._export()
-        return TrainingResult(self.images >= total, self.images, path, dict(self.metrics))
-
-    def _step(self, batches: list[Tensor], phase: Phase) -> dict[str, Tensor]:
-        try:
-            return self.trainer.train_step(batches, phase)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise memory_advice(
-                error,
-                minibatch=phase.stage.minibatch,
-                accumulate=self.config.accumulate,
-                resolution=phase.stage.resolution,
-                precision=self.config.precision,
-            ) from error
+        return TrainingResult(self.images >= total, self.images, path, self.metrics)
 
     def _losses(self, terms: dict[str, Tensor]) -> dict[str, float]:
         stacked = self.workers.mean(torch.stack([value.float() for value in terms.values()]))
@@ -263,7 +278,7 @@ class Run:
             seconds_left=self._left(phase, pace),
             elapsed=self.elapsed,
             grid=grid,
-            metrics=dict(self.metrics),
+            metrics=self.metrics,
         )
 
     def _left(self, phase: Phase, pace: float) -> float:
@@ -282,6 +297,13 @@ class Run:
         self._last_tick = 0
         existing = folder / "config.json"
         here = states(folder / "states")
+        newest = here[-1][0] if here else None
+        chiefs = self.workers.broadcast(newest)
+        if newest != chiefs:
+            raise CheckpointError(
+                f"{folder}: worker {self.workers.rank} finds its newest state at {newest} images, "
+                f"the first worker at {chiefs}; every host needs the run's folder on a shared disk"
+            )
         if here and not resume:
             raise CheckpointError(
                 f"{folder}: holds a run already; resume it or name another folder"
@@ -291,7 +313,8 @@ class Run:
         if here:
             self.images, about = load_state(self.trainer, here[-1][1], self.config.schedule.at)
             self.elapsed, self._last_tick = about["elapsed"], about["last_tick"]
-            self.metrics, self.ticks = about["metrics"], about["ticks"]
+            if self.ticks is not None:
+                self.ticks.metrics, self.ticks.count = about["metrics"], about["ticks"]
             if about["data"] != self.pyramid.digest:
                 from synthesis.pggan.films import DataError
 
@@ -318,12 +341,15 @@ class Run:
                 )
 
     def _save(self, tick_start: int) -> None:
-        """Save the state and, beside it, the averaged generator as it is now."""
-        if self.workers.chief:
+        """Save the state and, beside it, the averaged generator as it is now.
+
+        Not while samples look alike: if the run has collapsed, its newest state is a good one.
+        """
+        if self.ticks is not None and not self.ticks.suspicious:
             about = {
                 "elapsed": self.elapsed,
                 "last_tick": tick_start,
-                "ticks": self.ticks,
+                "ticks": self.ticks.count,
                 "data": self.pyramid.digest,
                 "metrics": self.metrics,
             }
@@ -373,57 +399,3 @@ class Run:
             },
             **given,
         )
-
-    # -- ticks ------------------------------------------------------------------------------
-
-    @torch.no_grad()
-    def _samples(self, z: Tensor, phase: Phase) -> np.ndarray:
-        """Averaged generator on latents, (N, size, size) in [0, 1]."""
-        parts = []
-        for part in z.split(16):
-            raw = self.trainer.average(part.to(self.device), level=phase.level, fade=phase.fade)
-            parts.append(to_grey(to_unit(raw, self.config.network.pixel_range)).cpu().numpy())
-        return np.concatenate(parts)
-
-    def _watch(self, phase: Phase) -> CollapseWatch:
-        count = min(self.pyramid.count(TRAIN), 256)
-        films = self.pyramid.unit(phase.stage.resolution, range(count))
-        return CollapseWatch(real_spread=spread(films), ratio=self.config.collapse_ratio)
-
-    def _tick(self, phase: Phase, watch: CollapseWatch) -> Path | None:
-        """Grid, collapse watch and, now and then, the distance to held-out films."""
-        if self.log is None:
-            return None
-        samples = self._samples(self.grid_latents, phase)
-        path = self.log.picture(samples, self.config.grid[0], self.images)
-        values = {"spread": watch.check(samples, self.images)} if len(samples) > 1 else {}
-        every = self.config.check_ticks
-        self.ticks += 1
-        finished = self.images >= self.config.schedule.images
-        if every and (self.ticks % every == 0 or finished):
-            values |= self._distance(phase)
-        self.metrics |= values
-        self.log.write("tick", self.images, {"elapsed": round(self.elapsed, 1), **values})
-        return path
-
-    def _distance(self, phase: Phase) -> dict[str, float]:
-        """Fréchet distance to training films, beside that of held-out films to them."""
-        count = self.config.check_images
-        size = phase.stage.resolution
-        real = self.pyramid.unit(size, range(min(count, self.pyramid.count(TRAIN))))
-        z = latents(GRID_SEED + 1, range(count), self.config.network.latent_size)
-        values = {"frechet": frechet.distance(self._samples(z, phase), real)}
-        held = self.pyramid.count(HELD_OUT)
-        if held > 1:
-            floor = self.pyramid.unit(size, range(min(count, held)), HELD_OUT)
-            values["frechet_held_out"] = frechet.distance(floor, real)
-        return values
-
-
-def grown(generator: Generator, level: int) -> Generator:
-    """A copy of a generator that ends at ``level``."""
-    config = generator.config.at_level(level)
-    copy = Generator(config)
-    wanted = copy.state_dict()
-    copy.load_state_dict({k: v.cpu() for k, v in generator.state_dict().items() if k in wanted})
-    return copy.eval().requires_grad_(False)

@@ -97,8 +97,9 @@ def zoo_discriminator(state, x, levels):
         x = pool2(x)
     n, c = x.shape[:2]
     size = 4 if n >= 4 and n % 4 == 0 else n
-    y = torch.sqrt(torch.var(x.view(size, -1, c, 4, 4), 0) + 1e-8).mean(dim=(1, 2, 3))
-    x = torch.cat([x, y.repeat(size).view(n, 1, 1, 1).expand(n, 1, 4, 4)], dim=1)
+    # Consecutive samples are a group, as in the published repository's last version.
+    y = torch.sqrt(torch.var(x.view(-1, size, c, 4, 4), 1) + 1e-8).mean(dim=(1, 2, 3))
+    x = torch.cat([x, y.repeat_interleave(size).view(n, 1, 1, 1).expand(n, 1, 4, 4)], dim=1)
     x = lrelu(scaled_layer(state, "groupScaleZero.0.module", x, 1)).flatten(1)
     x = lrelu(scaled_layer(state, "groupScaleZero.1.module", x))
     return scaled_layer(state, "decisionLayer.module", x)[:, 0]

@@ -16,10 +16,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from synthesis.pggan import frechet, training
+from synthesis.pggan import frechet
 from synthesis.pggan.checkpoints import CheckpointError, load_generator
 from synthesis.pggan.distributed import Workers
 from synthesis.pggan.films import DataError
+from synthesis.pggan.networks import grown
 from synthesis.pggan.presets import TrainingConfig
 from synthesis.pggan.pyramid import TRAIN, from_array
 from synthesis.pggan.runlog import read_log
@@ -171,7 +172,7 @@ def test_run_improves_on_what_it_began_with(tmp_path, pyramid):
     config = dataclasses.replace(
         config, schedule=config.schedule.changed(learning_rate=3e-3), ema=0.98
     )
-    untrained = training.grown(Trainer(config, torch.device("cpu"), Workers()).average, 0)
+    untrained = grown(Trainer(config, torch.device("cpu"), Workers()).average, 0)
     result = train(config, pyramid, tmp_path / "run")
     real = pyramid.unit(4, range(pyramid.count(TRAIN)))
     before, after = (
