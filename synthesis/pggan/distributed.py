@@ -46,10 +46,15 @@ class Workers:
         return minibatch // self.world
 
     def average_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
-        """Replace every gradient by its mean over the workers."""
+        """Replace every gradient by its mean over the workers.
+
+        A parameter that has none (the last size's colours, once the new size is in) has none on
+        any worker, and gets none: Adam leaves it alone, as in a run of one worker.
+        """
         if self.world == 1:
             return
-        gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
+        parameters = [p for p in parameters if p.grad is not None]
+        gradients = [p.grad for p in parameters if p.grad is not None]
         flat = torch.cat([g.reshape(-1) for g in gradients])
         dist.all_reduce(flat)
         flat /= self.world

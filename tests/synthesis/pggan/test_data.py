@@ -105,6 +105,76 @@ def test_manifest_that_cannot_be_followed_is_refused(folder, rows, message):
         find_films(folder)
 
 
+def test_public_sets_tables_are_followed_as_they_come(folder):
+    # given ChestX-ray14's own table beside folders of images, which it does not name
+    (folder / "images_001" / "images").mkdir(parents=True)
+    for path in folder.glob("*.png"):
+        path.rename(folder / "images_001" / "images" / path.name)
+    table = folder / "Data_Entry_2017.csv"
+    table.write_text(
+        "Image Index,Finding Labels,Patient ID,View Position\n"
+        "00000000_000.png,Mass|Nodule,7,PA\n00000001_001.png,No Finding,8,AP\n"
+    )
+    found = find_films(folder, manifest=table, where={"Finding Labels": ["Nodule"]})
+    assert [(f.name, f.patient) for f in found] == [("images_001/images/00000000_000.png", "7")]
+    assert len(find_films(table)) == 2  # the table alone will do
+
+
+def test_archive_is_read_by_its_own_manifest(folder, tmp_path):
+    path = tmp_path / "films.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for film in sorted(folder.glob("*.png")):
+            archive.write(film, f"set/{film.name}")
+        archive.writestr("set/manifest.csv", "file,patient,split\n00000003_001.png,Q,test\n"
+                         "00000004_000.png,R,\n")  # fmt: skip
+        archive.writestr("__MACOSX/set/._00000003_001.png", b"junk")
+    found = find_films(path)
+    assert [(f.member, f.patient, f.split) for f in found] == [
+        ("set/00000003_001.png", "Q", HELD_OUT),
+        ("set/00000004_000.png", "R", ""),
+    ]
+
+
+def test_folders_name_the_patient_where_the_files_do_not(tmp_path):
+    for patient in ("patient00001", "patient00002"):
+        for study in ("study1", "study2"):
+            png(tmp_path / patient / study / "view1_frontal.jpg", np.full((8, 8), 0.5))
+    films = find_films(tmp_path)
+    assert [f.patient for f in films] == ["patient00001"] * 2 + ["patient00002"] * 2
+    own = find_films(tmp_path, patient_pattern=r"/(study\d)/")
+    assert {f.patient for f in own} == {"study1", "study2"}
+    with pytest.raises(DataError, match="group"):
+        find_films(tmp_path, patient_pattern="patient")
+
+
+def test_dicom_without_suffix_is_found_and_its_header_keeps_a_patient_together(tmp_path):
+    folder = tmp_path / "export"
+    folder.mkdir()
+    pixels = np.tile(np.arange(16) * 200, (16, 1))
+    for number in range(6):
+        dicom(folder / f"IM{number:04d}", pixels, patient=f"DOE^{number // 3}")
+    dicom(folder / "1.2.840.7.11", pixels, patient="DOE^0")
+    (folder / "DICOMDIR.txt").write_text("no film")
+    films = find_films(folder)
+    assert len(films) == 7
+    assert len({f.patient for f in films}) == 2
+    assert not any("DOE" in f.patient for f in films)  # the run's folder holds no identifier
+
+
+def test_folder_moved_elsewhere_is_the_same_data(folder, tmp_path):
+    first = build(folder, tmp_path / "p", 8)
+    moved = folder.rename(tmp_path / "elsewhere")
+    assert build(moved, tmp_path / "p", 8).digest == first.digest
+    assert build(moved, tmp_path / "q", 8).digest == first.digest
+
+
+def test_another_file_under_the_same_name_is_noticed(folder, tmp_path):
+    build(folder, tmp_path / "p", 8)
+    png(folder / "00000000_000.png", np.random.default_rng(1).uniform(size=(64, 64)))
+    with pytest.raises(DataError, match="pyramid of other films"):
+        build(folder, tmp_path / "p", 8)
+
+
 def test_levels_are_box_averages_of_the_level_above(folder, tmp_path):
     pyramid = build(folder, tmp_path / "p", 16, held_out=0.0, bits=16)
     top, low = pyramid.unit(16, range(12)), pyramid.unit(4, range(12))

@@ -273,6 +273,30 @@ def test_every_preset_can_be_shortened_and_resized(name):
     assert config.network.resolution == config.schedule.resolution == 32
 
 
+def test_the_references_other_schedules():
+    # its first, in Theano: 800 + 800 kimg a doubling, minibatch 16, 14 at 256, 6 and 3 above
+    first = preset("karras-v1")
+    assert first.schedule.images == 19_000_000
+    assert [s.minibatch for s in first.schedule.stages[-4:]] == [16, 14, 6, 3]
+    assert first.schedule.at(1_600_000).fade == 1.0
+    assert first.network.stddev_group == 16
+    # and that for eight GPUs
+    eight = preset("karras-v2-8gpu").schedule
+    assert eight.images == 12_000_000
+    assert [s.minibatch for s in eight.stages] == [512, 256, 128, 64, 32, 32, 32, 32, 32]
+    assert [s.learning_rate for s in eight.stages[-5:]] == [1e-3, 1.5e-3, 2e-3, 3e-3, 3e-3]
+
+
+def test_schedule_change_that_changes_nothing_is_refused():
+    schedule = preset("64").schedule
+    with pytest.raises(ConfigError, match="128 x 128 is no size of it"):
+        schedule.changed(minibatch_per_size={128: 4})
+    with pytest.raises(ConfigError, match="above 0"):
+        schedule.changed(learning_rate=0.0)
+    with pytest.raises(ConfigError, match="above 0"):
+        schedule.changed(kimg=-1)
+
+
 def test_schedule_that_leaves_a_size_out_is_refused():
     with pytest.raises(ConfigError, match="twice"):
         Schedule((Stage(4, 0, 1, 4, 1e-3), Stage(16, 1, 1, 4, 1e-3)))

@@ -21,12 +21,14 @@ from synthesis.pggan.checkpoints import CheckpointError, load_generator
 from synthesis.pggan.distributed import Workers
 from synthesis.pggan.films import DataError
 from synthesis.pggan.networks import grown
+from synthesis.pggan.pictures import write_png
 from synthesis.pggan.presets import TrainingConfig
 from synthesis.pggan.pyramid import TRAIN, from_array
 from synthesis.pggan.runlog import read_log
 from synthesis.pggan.sampling import sample
 from synthesis.pggan.state import retain, state_path, states
-from synthesis.pggan.step import Trainer, fade_films
+from synthesis.pggan.step import Trainer, fade_films, shares
+from synthesis.pggan.ticks import Ticks
 from synthesis.pggan.training import train
 from synthesis.pggan.watch import Collapsed, CollapseWatch, Diverged, OutOfMemory
 from tests.synthesis.pggan.conftest import blobs, short_run
@@ -141,21 +143,55 @@ def test_average_follows_the_generator_by_its_rate(pyramid):
     assert torch.allclose(trainer.average.first.weight, expected)
 
 
-def test_parts_of_a_minibatch_give_the_same_step_but_for_rounding():
-    # given no minibatch stddev, whose groups the parts would change
-    results = []
-    for parts in (1, 4):
-        config = short_run(accumulate=parts)
-        network = dataclasses.replace(config.network, stddev_group=-1)
-        config = dataclasses.replace(config, network=network)
-        trainer = Trainer(config, torch.device("cpu"), Workers())
-        phase = config.schedule.at(10_000)
-        trainer.begin_stage(phase)
-        trainer.train_step([torch.from_numpy(blobs(8, 8))[:, None]], phase)
-        results.append([p.grad for p in trainer.adam_d.param_groups[0]["params"]])
-    for a, b in zip(*results, strict=True):
-        assert (a is None) == (b is None)  # of the smaller size's FromRGB, once faded in
+def gradients(config, count=8, size=8):
+    trainer = Trainer(config, torch.device("cpu"), Workers())
+    phase = config.schedule.at(10_000)
+    trainer.begin_stage(phase)
+    trainer.train_step([torch.from_numpy(blobs(count, size))[:, None]], phase)
+    return [
+        p.grad for adam in (trainer.adam_d, trainer.adam_g) for p in adam.param_groups[0]["params"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("parts", "stddev"),
+    [(4, {"stddev_group": -1}), (2, {}), (2, {"stddev_neighbours": True})],
+    ids=["no stddev", "strided groups", "groups of neighbours"],
+)
+def test_minibatch_in_parts_gives_the_same_step_but_for_rounding(parts, stddev):
+    found = []
+    for count in (1, parts):
+        config = short_run(accumulate=count)
+        network = dataclasses.replace(config.network, **stddev)
+        found.append(gradients(dataclasses.replace(config, network=network)))
+    for a, b in zip(*found, strict=True):
+        assert (a is None) == (b is None)  # of the smaller size's colours, once faded in
         assert a is None or torch.allclose(a, b, atol=1e-5, rtol=1e-3)
+
+
+def test_shares_are_every_position_once_with_groups_kept_whole():
+    network = short_run().network
+    parts = shares(16, 2, network)
+    assert sorted(parts.flatten().tolist()) == list(range(16))
+    # the reference's groups are i, i + 4, i + 8, i + 12, in the part as in the whole
+    for part in parts:
+        groups = part.view(4, 2).T.tolist()
+        assert all({x % 4 for x in group} == {group[0] % 4} for group in groups)
+
+
+def test_optimisers_begin_afresh_when_a_size_comes_and_again_when_it_is_in(
+    tmp_path, pyramid, monkeypatch
+):
+    begun = []
+    plain = Trainer.begin_stage
+
+    def seen(self, phase):
+        begun.append((phase.level, phase.fading))
+        plain(self, phase)
+
+    monkeypatch.setattr(Trainer, "begin_stage", seen)
+    train(short_run(16), pyramid, tmp_path / "run")
+    assert begun == [(0, False), (1, True), (1, False), (2, True), (2, False)]
 
 
 def test_films_are_faded_as_the_network_is():
@@ -237,6 +273,24 @@ def test_loss_that_is_not_a_number_stops_the_run_and_keeps_the_last_good_state(
     assert train(short_run(), pyramid, tmp_path / "run").finished
 
 
+def test_state_is_not_overwritten_while_samples_are_all_alike(tmp_path, pyramid, monkeypatch):
+    # given a run whose samples become alike after its second tick
+    plain, calls = Ticks._samples, iter(range(1000))
+
+    def alike(self, z, phase):
+        samples = plain(self, z, phase)
+        return samples if next(calls) < 2 else np.full_like(samples, 0.5)
+
+    monkeypatch.setattr(Ticks, "_samples", alike)
+    config = short_run(4, images=960, check_ticks=0)
+    config = dataclasses.replace(config, schedule=config.schedule.changed(tick_kimg=0.16))
+    with pytest.raises(Collapsed):
+        train(config, pyramid, tmp_path / "run")
+    # then the newest state is that of the last tick at which they differed
+    ticks = [line["images"] for line in read_log(tmp_path / "run", "tick")]
+    assert states(tmp_path / "run" / "states")[-1][0] == ticks[1]
+
+
 def test_collapse_is_called_after_three_ticks_in_a_row_only():
     watch = CollapseWatch(real_spread=0.2, ratio=0.02)
     alike = np.full((8, 4, 4), 0.5)
@@ -299,40 +353,49 @@ def test_settings_survive_json():
     assert TrainingConfig.from_json(json.loads(json.dumps(config.as_json()))) == config
 
 
-def test_two_workers_train_as_one_and_write_one_run(tmp_path, pyramid):
-    # given torchrun with two processes on the CPU (gloo)
-    config = short_run()
-    (tmp_path / "config.json").write_text(json.dumps(config.as_json()))
+def test_two_workers_started_by_torchrun_are_the_single_run_but_for_rounding(tmp_path):
+    # given a folder of films, and the command line as a user gives it
+    for number, pixels in enumerate(blobs(24, 16)):
+        (tmp_path / "films").mkdir(exist_ok=True)
+        write_png(tmp_path / "films" / f"{number // 2:08d}_{number % 2:03d}.png", pixels)
+    command = ["-m", "synthesis.pggan", "train", "--data", str(tmp_path / "films")]
+    command += ["--preset", "demo", "--resolution", "8", "--channels-max", "8"]
+    command += ["--latent-size", "8", "--device", "cpu", "--precision", "fp32", "--threads", "1"]
+    command += ["--kimg-per-size", "4:0+0.16", "8:0.16+0.16", "--tick-kimg", "0.16"]
+    command += ["--held-out", "0.2", "--quiet", "--out"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    two = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    for start, name in (([], "one"), (two, "two")):
+        done = subprocess.run(
+            [sys.executable, *start, *command, str(tmp_path / name)],
+            capture_output=True, text=True, env=environment, cwd=ROOT, timeout=300,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert "to train on" in done.stderr
+    # then the two shared one pyramid and one log, and ended with the weights of the one
+    one, both = weights(tmp_path / "one"), weights(tmp_path / "two")
+    assert one.keys() == both.keys()
+    # Adam's first steps, of 0.001 whatever the gradient's size, enlarge rounding.
+    apart = {k: float((one[k] - both[k]).abs().max()) for k in one if k.startswith("average")}
+    assert max(apart.values()) < 1e-3, apart
+    assert [line["images"] for line in read_log(tmp_path / "two", "tick")] == [160, 320, 480]
+
+
+def test_workers_take_the_same_branch_when_one_clock_says_so(tmp_path):
+    # given two workers of which only one is asked to stop, in the middle of a tick
     script = tmp_path / "worker.py"
     script.write_text(
-        "import json, sys, torch\n"
-        "torch.set_num_threads(1)\n"
-        "from synthesis.pggan import step, training\n"
-        "from synthesis.pggan.presets import TrainingConfig\n"
-        "from synthesis.pggan.pyramid import Pyramid\n"
-        "config = TrainingConfig.from_json(json.load(open(sys.argv[1])))\n"
-        "run_close = training.Run.close\n"
-        "def close(self):\n"
-        "    t = self.trainer\n"
-        "    total = sum(p.double().sum().item() for p in t.generator.parameters())\n"
-        "    open(f'{sys.argv[3]}-{self.workers.rank}.txt', 'w').write(repr(total))\n"
-        "    run_close(self)\n"
-        "training.Run.close = close\n"
-        "training.train(config, Pyramid.open(sys.argv[2]), sys.argv[3])\n"
+        "import sys, torch\n"
+        "from synthesis.pggan import distributed\n"
+        "workers, device = distributed.join('cpu')\n"
+        "mine = [workers.rank == 1, False]\n"
+        "open(f'{sys.argv[1]}/{workers.rank}', 'w').write(str(workers.agree(mine, device)))\n"
+        "workers.leave()\n"
     )
-    run = tmp_path / "run"
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
-    command += ["--master-port=29571", str(script)]
+    two = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*command, str(tmp_path / "config.json"), str(pyramid.folder), str(run)],
-        capture_output=True, text=True, env=environment, cwd=ROOT, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    # then both hold the same weights and the chief alone wrote
-    assert (tmp_path / "run-0.txt").read_text() == (tmp_path / "run-1.txt").read_text()
-    assert len(read_log(run, "tick")) == 4
-    assert load_generator(run / "generator.safetensors").card["images_seen"] == 192
+    subprocess.run([sys.executable, *two, str(tmp_path)], check=True, env=environment, timeout=300)
+    assert [(tmp_path / rank).read_text() for rank in "01"] == ["[True, False]"] * 2
 
 
 def test_minibatch_that_workers_cannot_share_is_refused():
