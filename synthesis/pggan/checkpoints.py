@@ -11,10 +11,10 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -68,13 +68,27 @@ class LoadReport:
         return "\n".join([*lines, *self.notes])
 
 
-def fill(network: nn.Module, tensors: Mapping[str, Tensor], report: LoadReport) -> None:
-    """Copy ``tensors`` into ``network`` after checking every name and shape.
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def build(
+    kind: Callable[[NetworkConfig], Network],
+    config: NetworkConfig,
+    tensors: Mapping[str, Tensor],
+    report: LoadReport,
+) -> Network:
+    """A network of ``tensors``, every name and shape of which is checked before memory is taken.
 
     Raises:
-        CheckpointError: when a tensor is missing, of another shape or not finite; nothing is
-            copied then.
+        CheckpointError: when a tensor is missing, of another shape or not finite.
     """
+    try:
+        with torch.device("meta"):  # shapes without numbers: a file may claim any size
+            network = kind(config)
+    except (RuntimeError, OverflowError) as error:
+        raise CheckpointError(
+            f"no network has {config.channels} channels and {config.latent_size} latents"
+        ) from error
     wanted = dict(network.named_parameters())
     for name, parameter in wanted.items():
         if name not in tensors:
@@ -90,9 +104,11 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor], report: LoadReport) 
     report.unexpected.extend(sorted(set(tensors) - set(wanted)))
     if report.missing or report.mismatched:
         raise CheckpointError(f"the weights do not fit the network\n{report.describe()}")
+    network = network.to_empty(device="cpu")
     with torch.no_grad():
-        for name, parameter in wanted.items():
-            parameter.copy_(tensors[name].to(parameter.dtype))
+        for name, parameter in network.named_parameters():
+            parameter.copy_(tensors[name])
+    return network
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -183,14 +199,18 @@ def load_own(path: str | Path) -> tuple[Generator, LoadReport]:
             raise CheckpointError(
                 f"{path}: format version {metadata['version']}, this program reads up to {VERSION}"
             )
-        config = NetworkConfig.from_json(json.loads(metadata["config"]))
-        card = json.loads(metadata.get("card", "{}"))
+        config = NetworkConfig.from_json(dict(json.loads(metadata["config"])))
+        card = dict(json.loads(metadata.get("card", "{}")))
         fade = float(metadata.get("fade", "1.0"))
-    except (KeyError, json.JSONDecodeError, ConfigError) as error:
+        if not 0.0 <= fade <= 1.0:
+            raise ConfigError(f"fade {fade}: 0 to 1 expected")
+    except CheckpointError:
+        raise
+    except (KeyError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise CheckpointError(f"{path}: its header cannot be read: {error!r}") from error
-    generator = Generator(config)
     with safe_open(str(path), framework="pt") as file:
-        fill(generator, {name: file.get_tensor(name) for name in file.keys()}, report)  # noqa: SIM118
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    generator = build(Generator, config, tensors, report)
     generator.card, generator.fade = card, fade
     return ready(generator), report
 

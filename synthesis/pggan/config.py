@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import operator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -87,8 +88,18 @@ class NetworkConfig:
         levels = level_of(self.resolution) + 1
         if not self.channels:
             object.__setattr__(self, "channels", reference_channels(self.resolution))
-        object.__setattr__(self, "channels", tuple(int(c) for c in self.channels))
-        object.__setattr__(self, "pixel_range", tuple(float(v) for v in self.pixel_range))
+        try:
+            object.__setattr__(self, "channels", tuple(operator.index(c) for c in self.channels))
+            object.__setattr__(self, "pixel_range", tuple(float(v) for v in self.pixel_range))
+            for name in ("image_channels", "latent_size", "head_width", "stddev_group"):
+                object.__setattr__(self, name, operator.index(getattr(self, name)))
+            for name in ("dense_gain", "rgb_gain", "head_gain", "leak"):
+                object.__setattr__(self, name, float(getattr(self, name)))
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"network settings: numbers are expected ({error})") from error
+        for name in ("dense_gain", "rgb_gain", "head_gain", "leak"):
+            if not math.isfinite(getattr(self, name)):
+                raise ConfigError(f"{name} {getattr(self, name)}: a finite number is expected")
         if len(self.channels) != levels:
             raise ConfigError(
                 f"channels {self.channels}: {levels} numbers are expected at resolution "
@@ -101,7 +112,8 @@ class NetworkConfig:
                 raise ConfigError(f"{name} {getattr(self, name)}: at least 1 is expected")
         if min(self.channels) < 1:
             raise ConfigError(f"channels {self.channels}: each is at least 1")
-        if len(self.pixel_range) != 2 or not self.pixel_range[0] < self.pixel_range[1]:
+        low, high = self.pixel_range if len(self.pixel_range) == 2 else (0.0, 0.0)
+        if not low < high or math.isinf(high - low):
             raise ConfigError(f"pixel_range {self.pixel_range}: (lowest, highest) is expected")
         if self.output_activation not in ("none", "tanh"):
             raise ConfigError(f"output_activation {self.output_activation!r}: none or tanh")

@@ -7,7 +7,7 @@ or is converted here; nothing is left for the caller to remember.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from torch import Tensor
 
 from synthesis.pggan.card import model_card
-from synthesis.pggan.checkpoints import CheckpointError, LoadReport, fill, load_own, ready
+from synthesis.pggan.checkpoints import CheckpointError, LoadReport, build, load_own, ready
 from synthesis.pggan.config import NetworkConfig
 from synthesis.pggan.networks import Discriminator, Generator, parameter_count
 
@@ -67,10 +67,9 @@ def read_foreign(path: Path) -> Foreign:
 
     if unpickling.looks_like_torch(path):
         value = unpickling.read_torch(path)
-        if formats_zoo.fits(value):
-            return formats_zoo.read(value)
-        if formats_cxr.fits(value):
-            return formats_cxr.read(value)
+        for reader in (formats_zoo, formats_cxr):
+            if reader.fits(value):
+                return _read(reader.read, value, path, reader.FORMAT)
         raise CheckpointError(f"{path}: a torch checkpoint of unknown layout; {_found(value)}")
     with open(path, "rb") as file:
         first = file.read(1)
@@ -81,16 +80,36 @@ def read_foreign(path: Path) -> Foreign:
         )
     value = unpickling.read_pickle(path)
     if formats_karras.fits(value):
-        return formats_karras.read(value)
+        return _read(formats_karras.read, value, path, "Karras's pickle")
     raise CheckpointError(f"{path}: a pickle of unknown layout; {_found(value)}")
+
+
+def _read(reader: Callable[[Any], Foreign], value: Any, path: Path, name: str) -> Foreign:
+    """A reader's answer. Whatever else goes wrong in it, the file is to blame and is named."""
+    try:
+        return reader(value)
+    except CheckpointError:
+        raise
+    except Exception as error:  # values of any type may stand where numbers are expected
+        raise CheckpointError(
+            f"{path}: looks like {name}, but is not laid out as one ({type(error).__name__}: "
+            f"{error})"
+        ) from error
 
 
 def _found(value: Any) -> str:
     """What a file of unknown layout holds, for a person to tell us."""
     if isinstance(value, Mapping):
         inner = value.get("state_dict", value)
-        keys = [str(k) for k in (inner if isinstance(inner, Mapping) else value)]
-        return f"found {len(keys)} keys: {', '.join(keys[:12])}{' ...' if len(keys) > 12 else ''}"
+        held = inner if isinstance(inner, Mapping) else value
+        shown = []
+        for key, item in list(held.items())[:12]:
+            shape = f" {tuple(item.shape)}" if isinstance(item, Tensor) else ""
+            shown.append(f"{str(key)[:80]}{shape}")
+        words = f"found {len(held)} keys: {', '.join(shown)}{' ...' if len(held) > 12 else ''}"
+        if any("fromRGB" in str(key) for key in held):
+            words += "; it holds a discriminator, and a generator is needed"
+        return words
     return f"found {type(value).__name__}"
 
 
@@ -109,12 +128,10 @@ def load_networks(path: str | Path) -> Loaded:
     foreign = read_foreign(path)
     report = LoadReport(format=foreign.format, ignored=foreign.ignored, notes=foreign.notes)
     report.unexpected.extend(foreign.unexpected)
-    generator = Generator(foreign.config)
-    fill(generator, foreign.generator, report)
+    generator = build(Generator, foreign.config, foreign.generator, report)
     discriminator = None
     if foreign.discriminator is not None:
-        discriminator = Discriminator(foreign.config)
-        fill(discriminator, foreign.discriminator, report)
+        discriminator = build(Discriminator, foreign.config, foreign.discriminator, report)
         discriminator.eval().requires_grad_(False)
     if report.unexpected:
         raise CheckpointError(

@@ -101,6 +101,8 @@ def read(value: Any) -> Foreign:
         leak=float(settings.get("leakiness", 0.2)),
     )
     alpha = buffers.get("alpha", settings.get("g_alpha", settings.get("alpha", 0.0)))
+    if not 0.0 <= float(alpha) <= 1.0:
+        raise CheckpointError(f"{FORMAT}: alpha {float(alpha)}; 0 to 1 expected")
     fade = 1.0 - float(alpha) if len(channels) > 1 else 1.0
     if fade < 1.0:
         notes.append(f"saved while the last size was fading in (weight {fade:.3f})")

@@ -36,7 +36,8 @@ def fits(value: Any) -> bool:
 
 def _function(network: NetworkStub) -> str:
     state = network.state
-    return str(state.get("build_func_name") or state.get("build_func_spec", {}).get("func", ""))
+    name = state.get("build_func_name") or state.get("build_func_spec", {}).get("func", "")
+    return str(name).rsplit(".", 1)[-1]
 
 
 def read(value: Any) -> Foreign:
@@ -54,7 +55,9 @@ def read(value: Any) -> Foreign:
     theano = "variables" not in generators[-1].state
     chosen = _Variables(generators[-1])  # (G, D, Gs): the last generator is the average
     judge = _Variables(critics[0]) if critics else None
-    top = max(int(k.split("x")[0]) for k in chosen.left if k[0].isdigit())
+    top = max((int(k.split("x")[0]) for k in chosen.left if k[:1].isdigit()), default=0)
+    if top < 4:
+        raise CheckpointError("Karras pickle: the generator has no layer from 4x4 on")
     levels = top.bit_length() - 2
     notes = [
         "the averaged generator (Gs) was taken"
@@ -66,6 +69,7 @@ def read(value: Any) -> Foreign:
             f"Karras pickle: a network conditioned on {chosen.options['label_size']} labels; only "
             "unconditional ones are read"
         )
+    _refuse_unknown(chosen)
     generator: dict[str, Tensor] = {}
     chosen.dense(generator, "dense", "4x4/Dense", gain=SQRT2 / 4)
     # Theirs is added after reshaping to 4 x 4, one number a channel; ours has one a feature.
@@ -89,6 +93,7 @@ def read(value: Any) -> Foreign:
         discriminator, pooled_first = _discriminator(judge, levels)
         unexpected += [f"D/{name}" for name in judge.left]
     options = judge.options if judge else {}
+    group = int(options.get("mbstd_group_size", 16 if theano else 4))
     channels = [generator["first.weight"].shape[0]]
     channels += [generator[f"blocks.{i}.conv0.weight"].shape[0] for i in range(levels - 1)]
     pixel_norm = bool(chosen.options.get("use_pixelnorm", True))
@@ -103,8 +108,10 @@ def read(value: Any) -> Foreign:
         normalise_latents=bool(chosen.options.get("normalize_latents", True)),
         leak=0.2 if chosen.options.get("use_leakyrelu", True) else 0.0,
         pool_before_activation=pooled_first,
-        stddev_group=int(options.get("mbstd_group_size", 16 if theano else 4)) or -1,
+        stddev_group=group if group > 1 else -1,  # theirs leaves the layer out below 2
     )
+    if not 0.0 <= lod <= levels - 1:
+        raise CheckpointError(f"Karras pickle: level of detail {lod}; 0 to {levels - 1} expected")
     level = levels - 1 - math.floor(lod)
     fade = 1.0 - (lod - math.floor(lod)) if level else 1.0
     if level < levels - 1 or fade < 1.0:
@@ -119,6 +126,23 @@ def read(value: Any) -> Foreign:
         unexpected=unexpected,
         notes=notes,
     )
+
+
+# Options that change the generator's arithmetic in a way no network here has: (name, usual value).
+_USUAL = (
+    ("use_batchnorm", False),
+    ("tanh_at_end", None),
+    ("pixelnorm_epsilon", 1e-8),
+)
+
+
+def _refuse_unknown(chosen: _Variables) -> None:
+    for name, usual in _USUAL:
+        value = chosen.options.get(name, usual)
+        if value != usual and value not in (None, False):
+            raise CheckpointError(
+                f"Karras pickle: {chosen.name} was built with {name} = {value}, which is not read"
+            )
 
 
 def _cut(

@@ -30,8 +30,14 @@ def _state(value: Any) -> dict[str, Tensor]:
 
 def _generator_of(value: Any) -> tuple[str, dict[str, Tensor]]:
     if isinstance(value, Mapping):
-        for name in ("avgG", "netG"):
-            state = _state(value.get(name))
+        # Some files hold nothing but the generator's own weights.
+        for name, found in (
+            ("avgG", value.get("avgG")),
+            ("netG", value.get("netG")),
+            ("state_dict", value.get("state_dict")),
+            ("the file", value),
+        ):
+            state = _state(found)
             if "formatLayer.weight" in state:
                 return name, state
     return "", {}
@@ -59,6 +65,8 @@ def read(value: Any) -> Foreign:
     notes = [
         "the averaged generator (avgG) was taken"
         if name == "avgG"
+        else "the file does not say whether its generator is the averaged one; it was taken"
+        if name != "netG"
         else "the file has no averaged generator (avgG); the trained one was taken"
     ]
     keys = Keys(state, FORMAT)
@@ -104,7 +112,8 @@ def read(value: Any) -> Foreign:
         norm_after_dense=norm,
         bias_scaled=equalised,
         stddev_group=4 if stddev else -1,
-        output_activation="tanh" if settings.get("lossCriterion") == "DCGAN" else "none",
+        # All its losses but WGAN-GP put a tanh at the generator's end.
+        output_activation="none" if settings.get("lossCriterion", "WGANGP") == "WGANGP" else "tanh",
     )
     if not equalised:  # theirs are used as they are; ours are multiplied by the He constant
         for tensors in (generator, discriminator or {}):
