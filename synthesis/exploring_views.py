@@ -104,7 +104,8 @@ def walk_file(request: HttpRequest, public_id: UUID, job_id: UUID, name: str) ->
     """The animation, or one of its waypoints."""
     generator = get_object_or_404(Generator, public_id=public_id)
     job = _done(request, generator, "synthesis.walk", job_id)
-    return _stored(walking.key(job, name), "image/gif" if name.endswith(".gif") else "image/png")
+    kinds = {"gif": "image/gif", "mp4": "video/mp4"}
+    return _stored(walking.key(job, name), kinds.get(name.rpartition(".")[2], "image/png"))
 
 
 @researchers_only

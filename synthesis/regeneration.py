@@ -14,6 +14,8 @@ from django.urls import reverse
 
 from readerstudy.audit import trail
 from readerstudy.imaging.models import Batch, Scan
+from readerstudy.jobs import queue
+from readerstudy.jobs.models import Job
 from readerstudy.jobs.queue import Running
 from readerstudy.reading.models import Reading
 from readerstudy.studies import lifecycle, sampling
@@ -122,6 +124,46 @@ def to_replace(study: Study, *, least_convincing: int = 0, stratum: str = "") ->
             "cannot be replaced."
         )
     return chosen
+
+
+def ask(
+    study: Study,
+    replaced: Sequence[Case],
+    generator: Generator,
+    *,
+    title: str,
+    seed: int,
+    truncation: float | None,
+    device: str,
+    by: Any,
+    queue_name: str = "celery",
+    token: Any = None,
+) -> Job:
+    """Queue the replacement; a form sent twice is one job.
+
+    Raises ``ValueError`` for a seed, truncation or device that no sampling has.
+    """
+    wish = generation.Wish(
+        count=len(replaced), seed=seed, truncation=truncation, device=device
+    )  # checks them
+    return queue.submit(
+        "synthesis.regenerate",
+        title=f"Replace {len(replaced)} scans of {study.title}",
+        parameters={
+            "study": str(study.public_id),
+            "generator": str(generator.public_id),
+            "replaced": [case.number for case in replaced],
+            "title": title[:200],
+            "seed": wish.seed,
+            "start": 0,
+            "truncation": wish.truncation,
+            "device": wish.device,
+        },
+        by=by,
+        total=len(replaced),
+        queue=queue_name,
+        public_id=token,
+    )
 
 
 def regenerate(job: Running, generator: Generator) -> dict[str, Any]:

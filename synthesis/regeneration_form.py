@@ -64,18 +64,3 @@ class RegenerationForm(HouseForm):
         except ValueError as error:
             raise forms.ValidationError(str(error)) from error
         return cleaned
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """The job's parameters."""
-        cleaned = self.cleaned_data
-        return {
-            "study": str(self.study.public_id),
-            "generator": str(cleaned["generator"].public_id),
-            "replaced": [case.number for case in self.replaced],
-            "title": cleaned["title"],
-            "seed": cleaned["seed"],
-            "start": 0,
-            "truncation": None if cleaned["truncation"] == 1.0 else cleaned["truncation"],
-            "device": cleaned["device"],
-        }

@@ -7,7 +7,6 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
 from readerstudy.imaging.access import researchers_only
-from readerstudy.jobs import queue
 from readerstudy.studies.models import Study
 from readerstudy.studies.permissions import check, may
 from synthesis import regeneration
@@ -41,16 +40,13 @@ def regenerate(request: HttpRequest, public_id: str) -> HttpResponse:
     check(request.user, "see_cases", study)
     form = RegenerationForm(request.POST or None, study=study)
     if request.method == "POST" and form.is_valid():
-        parameters = form.parameters
-        job = queue.submit(
-            "synthesis.regenerate",
-            title=f"Replace {len(parameters['replaced'])} scans of {study.title}",
-            parameters=parameters,
-            by=request.user,
-            total=len(parameters["replaced"]),
-            queue=QUEUE_OF_DEVICE[parameters["device"]],
-            public_id=form.cleaned_data["token"],
-        )
+        cleaned = form.cleaned_data
+        job = regeneration.ask(
+            study, form.replaced, cleaned["generator"],
+            title=cleaned["title"], seed=cleaned["seed"], truncation=cleaned["truncation"],
+            device=cleaned["device"], by=request.user,
+            queue_name=QUEUE_OF_DEVICE[cleaned["device"]], token=cleaned["token"],
+        )  # fmt: skip
         return redirect("jobs:detail", job.public_id)
     ranked = regeneration.ranking(study)
     context = {

@@ -8,7 +8,7 @@ from synthesis import exploring_views, regeneration_views, training_views, uploa
 class FileNameConverter:
     """Names of files that the house itself wrote."""
 
-    regex = r"[a-z]+(-[0-9]+)?\.(png|gif)"
+    regex = r"[a-z]+(-[0-9]+)?\.(png|gif|mp4)"
 
     def to_python(self, value: str) -> str:
         return value

@@ -8,8 +8,6 @@ pace: slow at the ends, fast in the middle.
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +17,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from synthesis.pggan import mp4
 from synthesis.pggan.config import ConfigError
 from synthesis.pggan.networks import Generator
 from synthesis.pggan.pictures import quantise, resize
@@ -107,56 +106,19 @@ def write_gif(
     return file
 
 
-def encoder() -> list[str] | None:
-    """An ``ffmpeg`` of the user's own and a codec it has, or None.
-
-    None is shipped: the usual builds are GPL. VP9 and AV1 are free of licence fees; the file is
-    MP4 all the same.
-    """
-    program = shutil.which("ffmpeg")
-    if program is None:
-        return None
-    listed = subprocess.run(
-        [program, "-hide_banner", "-encoders"], capture_output=True, text=True, check=False
-    ).stdout
-    for codec in ("libvpx-vp9", "libsvtav1", "libaom-av1", "libopenh264", "mpeg4"):
-        if codec in listed:
-            return [program, codec]
-    return None
-
-
 def write_mp4(
     frames: Iterator[np.ndarray], file: str | Path, *, fps: float = 12.0, size: int | None = None
 ) -> Path:
-    """An MP4, by the user's ``ffmpeg``, frame by frame through a pipe.
+    """An MP4 with an AV1 track (see ``mp4``), which browsers and players show.
 
     Raises:
-        ConfigError: when there is no ffmpeg, or it fails; a GIF can be had without.
+        ConfigError: when the installed Pillow cannot encode AV1; a GIF can be had without.
     """
-    found = encoder()
-    if found is None:
-        raise ConfigError("MP4 needs ffmpeg on the path, and there is none; ask for .gif instead")
     file = Path(file)
+    shown = (quantise(f if size is None else resize(f, size)) for f in frames)
+    data = mp4.encode(shown, fps=fps)
     file.parent.mkdir(parents=True, exist_ok=True)
-    first = next(frames, None)
-    if first is None:
-        raise ConfigError("a walk without a frame")
-    side = size or first.shape[0]
-    command = [found[0], "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "gray"]
-    command += ["-s", f"{side}x{side}", "-r", f"{fps:g}", "-i", "-", "-c:v", found[1]]
-    command += ["-pix_fmt", "yuv420p", "-f", "mp4", str(file)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        assert process.stderr is not None
-        try:
-            for frame in (first, *frames):
-                process.stdin.write(quantise(resize(frame, side)).tobytes())
-            process.stdin.close()
-        except BrokenPipeError:
-            pass  # ffmpeg has ended; what it said follows
-        said = process.stderr.read().decode(errors="replace")
-    if process.returncode:
-        raise ConfigError(f"ffmpeg failed: {said.strip()[-300:]}")
+    file.write_bytes(data)
     return file
 
 

@@ -15,34 +15,7 @@ from readerstudy.imaging import storage
 from readerstudy.imaging.intake import add_scan
 from readerstudy.imaging.models import Scan
 from readerstudy.jobs.models import Job
-from synthesis import neighbours, walks
-
-
-def test_a_spherical_walk_keeps_the_length_that_latents_have() -> None:
-    rng = np.random.default_rng(0)
-    one, other = rng.standard_normal((2, 512)).astype(np.float32)
-    middle = walks.spherical(one, other, 0.5)
-    usual = (np.linalg.norm(one) + np.linalg.norm(other)) / 2
-    assert np.linalg.norm(middle) == pytest.approx(usual, rel=1e-5)
-    assert np.linalg.norm(walks.linear(one, other, 0.5)) < 0.8 * usual
-    # half-way on the great circle is as far from one end as from the other
-    cosines = [middle @ end / np.linalg.norm(end) for end in (one, other)]
-    assert cosines[0] == pytest.approx(cosines[1], rel=1e-4)
-
-
-@pytest.mark.parametrize("method", ["spherical", "linear"])
-def test_a_walk_begins_and_ends_at_its_waypoints(method: str) -> None:
-    ends = np.random.default_rng(1).standard_normal((3, 16)).astype(np.float32)
-    steps = walks.path(ends, frames=4, method=method, closed=False)
-    assert steps.shape == (9, 16)
-    for number, end in enumerate(ends):
-        np.testing.assert_allclose(steps[4 * number], end, rtol=1e-5, atol=1e-6)
-    assert walks.path(ends, frames=4, method=method, closed=True).shape == (12, 16)
-
-
-def test_a_walk_from_a_latent_to_itself_stays_there() -> None:
-    one = np.ones(8, np.float32)
-    np.testing.assert_allclose(walks.spherical(one, one, 0.3), one)
+from synthesis import neighbours
 
 
 def test_the_same_picture_is_at_distance_zero_whatever_its_brightness() -> None:
@@ -93,6 +66,10 @@ def test_a_walk_asked_for_on_the_web_plays(
     with Image.open(io.BytesIO(b"".join(signed_in.get(address)))) as animation:
         assert animation.format == "GIF"
         assert animation.n_frames == 12
+    film = signed_in.get(address.replace("walk.gif", "walk.mp4"))
+    assert film["Content-Type"] == "video/mp4"
+    assert b"".join(film)[4:12] == b"ftypisom"
+    assert b"<video" in page.content
 
 
 @pytest.mark.django_db

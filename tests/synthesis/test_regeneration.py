@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import uuid
 from typing import Any
 
 import numpy as np
 import pytest
+from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
 
@@ -225,3 +227,40 @@ def test_a_researcher_without_a_role_does_not_learn_of_the_study(
     address = reverse("synthesis:regenerate", args=[closed.public_id])
     assert client.get(address).status_code == 404
     assert b"First round" not in client.get(reverse("synthesis:closed-studies")).content
+
+
+def test_the_command_line_makes_the_same_draft(
+    closed: Study, generator: Any, researcher: Any
+) -> None:
+    # given a closed study, when its two least convincing scans are replaced from the terminal
+    said = io.StringIO()
+    call_command(
+        "regenerate", str(closed.public_id), by=researcher.email, generator=generator.name,
+        least=2, seed=5, title="Second round", stdout=said, stderr=io.StringIO(),
+    )  # fmt: skip
+    # then the draft is there, with two fresh scans in place of those that fooled nobody
+    draft = Study.objects.get(title="Second round")
+    assert draft.status == "draft"
+    assert str(draft.public_id) in said.getvalue()
+    fresh = [s for s in Protocol.model_validate(draft.protocol).sampling.strata if s.batches]
+    assert [s.count for s in fresh] == [2]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"study": "no such study"}, "names 0 studies"),
+        ({"generator": "nobody"}, "names 0 generators"),
+        ({"by": "stranger@example.org"}, "No account"),
+        ({"least": 99}, "cannot be replaced"),
+        ({"truncation": 0.0}, "truncation 0.0"),
+    ],
+)
+def test_the_command_line_says_what_is_wrong(
+    closed: Study, generator: Any, researcher: Any, options: dict[str, Any], words: str
+) -> None:
+    given = {"study": str(closed.public_id), "by": researcher.email, "generator": generator.name,
+             "least": 2} | options  # fmt: skip
+    with pytest.raises(CommandError, match=words):
+        call_command("regenerate", given.pop("study"), **given)
+    assert Study.objects.count() == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import tracemalloc
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from synthesis.pggan import checkpoints, pictures, walks
+from synthesis.pggan import checkpoints, mp4, pictures, walks
 from synthesis.pggan.__main__ import run
 from synthesis.pggan.checkpoints import CheckpointError, load_generator, save_generator
 from synthesis.pggan.config import ConfigError, cxr_pggan, karras, pytorch_gan_zoo
@@ -198,8 +199,29 @@ def test_gif_loops_through_every_frame(generator, tmp_path):
         assert gif.info["loop"] == 0
 
 
-def test_mp4_without_ffmpeg_says_what_to_do(generator, tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
+def test_mp4_is_a_film_of_every_frame_that_a_player_can_place(generator, tmp_path):
+    # given a walk of eight frames, twelve to the second
+    frames = walks.walk(generator, seed=0, indices=[0, 1], steps=4)
+    file = walks.write_walk(frames, tmp_path / "walk.mp4", size=32, fps=12.5)
+    data = file.read_bytes()
+    # then it says it is an MP4 with one AV1 film of 8 x 80 ms, and no still picture for ever
+    assert data[4:12] == b"ftypisom"
+    assert data[data.index(b"hdlr", data.index(b"moov")) + 12 :][:4] == b"vide"
+    assert b"av01" in data
+    start = data.index(b"mdhd") + 4
+    assert data[start] == 1  # the version whose fields are 64 bits long
+    scale, duration = struct.unpack_from(">IQ", data, start + 20)
+    assert duration / scale == pytest.approx(8 * 0.080)
+    assert struct.unpack_from(">Q", data, data.index(b"mvhd") + 4 + 24)[0] == duration
+    assert struct.unpack_from(">Q", data, data.index(b"tkhd") + 4 + 28)[0] == duration
+    samples = data.index(b"stsz") + 12
+    assert struct.unpack_from(">I", data, samples)[0] == 8
+
+
+def test_mp4_that_this_pillow_cannot_write_is_refused_with_the_way_out(
+    generator, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(mp4, "available", lambda: False)
     frames = walks.walk(generator, seed=0, indices=[0, 1], steps=2)
     with pytest.raises(ConfigError, match=r"ask for \.gif"):
         walks.write_walk(frames, tmp_path / "walk.mp4")
