@@ -18,6 +18,13 @@ print(Kappa(k3)); print(confint(Kappa(k3)))
 k4 <- matrix(c(40,4,4,17, 6,25,2,13, 4,1,21,12, 15,5,9,45), 4, byrow = TRUE)
 print(Kappa(k4, weights = "Fleiss-Cohen")); print(Kappa(k4, weights = "Equal-Spacing"))
 
+cat("== Cohen 1968 and Fleiss, Cohen and Everitt 1969, own weights\n")
+c68 <- matrix(c(88,14,18, 10,40,10, 2,6,12), 3, byrow = TRUE)
+k <- cohen.kappa(c68, matrix(c(0,1,3, 1,0,6, 3,6,0), 3), n.obs = 200)
+print(c(k$kappa, k$var.kappa, k$weighted.kappa))
+fce <- matrix(c(106,10,4, 22,28,10, 2,12,6), 3, byrow = TRUE)
+print(unclass(Kappa(fce, weights = matrix(c(1,0,.4444, 0,1,.6667, .4444,.6667,1), 3)))[1:2])
+
 cat("== exact binomial power from binom.test\n")
 exact <- function(n, p, p0 = 0.5, alternative = "two.sided", alpha = 0.05) {
   reject <- sapply(0:n, function(x) binom.test(x, n, p0, alternative)$p.value <= alpha)

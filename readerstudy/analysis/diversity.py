@@ -114,6 +114,10 @@ def label_diversity(
     Raises ``ValueError`` for origins other than the two, a scan of two origins, an origin without
     scans, or labels outside ``labels``.
     """
+    if replicates < 2:
+        raise ValueError(f"{replicates} resamples and permutations: at least two are needed")
+    if not 0 < level < 1:
+        raise ValueError(f"level {level} must lie between 0 and 1")
     presence, is_generated, names = _presence(
         table, scan, origin, label, acquired, generated, separator, labels
     )
@@ -130,8 +134,13 @@ def label_diversity(
         kept = draws[np.isfinite(draws)]
         tail = (1.0 - level) / 2.0
         low, high = np.quantile(kept, [tail, 1.0 - tail]) if kept.size > 1 else (None, None)
+        if kept.size > 1 and np.ptp(kept) == 0:
+            # The resamples can only show what the sample holds.
+            low = high = None
+            note = "degenerate: every resample gives the same value, which is not certainty"
+            more["notes"] = (*more.get("notes", ()), note)
         estimates[name] = Estimate(
-            name=title, estimate=value,
+            name=title, estimate=float(value),
             standard_error=float(kept.std(ddof=1)) if kept.size > 1 else None,
             lower=None if low is None else float(low),
             upper=None if high is None else float(high), method=method, **common, **more,

@@ -58,6 +58,14 @@ def require_columns(table: pd.DataFrame, columns: Sequence[str]) -> None:
         raise ValueError("the table has no rows: at least one reading is needed")
 
 
+def refuse_blanks(table: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Raise ``ValueError`` naming the rows in which one of ``columns`` is empty."""
+    for column in columns:
+        blank = table[column].isna()
+        if blank.any():
+            raise ValueError(f"{name_rows(table.index[blank])}: {column} is empty")
+
+
 def refuse_duplicates(table: pd.DataFrame, keys: Sequence[str]) -> None:
     """Raise ``ValueError`` when one reader read one case twice under the same keys."""
     doubled = table.duplicated(list(keys), keep=False)
@@ -163,10 +171,7 @@ def rating_cube(
     keys = [reader, case] if one_modality else [reader, case, str(modality)]
     require_columns(table, [*keys, rating, *([truth] if truth else [])])
     notes: list[str] = []
-    for key in keys:
-        blank = table[key].isna()
-        if blank.any():
-            raise ValueError(f"{name_rows(table.index[blank])}: {key} is empty")
+    refuse_blanks(table, keys)
     refuse_duplicates(table, keys)
     if binary_rating:
         values = binary(table, rating, positive=positive_rating)

@@ -261,6 +261,26 @@ def test_weighted_cohen_equals_vcd(weights, kappa, error):
     assert found.standard_error == pytest.approx(error, abs=1e-10)
 
 
+def test_weighted_kappa_of_cohen_1968_and_fleiss_cohen_everitt_1969():
+    # Cohen 1968, as in psych's help (n = 200): kappa .492, weighted .348 with disagreement weights
+    # 0 1 3 / 1 0 6 / 3 6 0; psych: 0.4915254237, variance 0.002601185192, 0.347826087.
+    table = [[88, 14, 18], [10, 40, 10], [2, 6, 12]]
+    plain = cohen_kappa(table)
+    assert plain.estimate == pytest.approx(0.4915254237, abs=1e-10)
+    assert plain.standard_error**2 == pytest.approx(0.002601185192, abs=1e-12)
+    weights = 1 - np.array([[0, 1, 3], [1, 0, 6], [3, 6, 0]]) / 6
+    assert cohen_kappa(table, weights=weights).estimate == pytest.approx(0.347826087, abs=1e-9)
+    # Fleiss, Cohen and Everitt 1969, with their weights: kappa .429 with variance .002885, weighted
+    # .507; vcd::Kappa (benchmarks/analysis_reference_two.R): ASE 0.05371100487, 0.0569938847.
+    table = [[106, 10, 4], [22, 28, 10], [2, 12, 6]]
+    weights = [[1, 0, 0.4444], [0, 1, 0.6667], [0.4444, 0.6667, 1]]
+    plain, weighted = cohen_kappa(table), cohen_kappa(table, weights=weights)
+    assert plain.estimate == pytest.approx(0.429, abs=5e-4)
+    assert plain.standard_error**2 == pytest.approx(0.002885, abs=5e-7)
+    assert weighted.estimate == pytest.approx(0.5070699649, abs=1e-9)
+    assert weighted.standard_error == pytest.approx(0.0569938847, abs=1e-10)
+
+
 def test_both_standard_errors_of_fleiss_cohen_everitt():
     # Fleiss, Levin and Paik, Statistical Methods for Rates and Proportions, 3rd ed., section 18.1:
     # kappa 0.68 (0.676), standard error 0.076 under no agreement, 0.087 for the interval.
@@ -297,6 +317,34 @@ def test_icc_equals_shrout_and_fleiss_and_psych():
         assert found[form].estimate == pytest.approx(value, abs=1e-8)
         assert found[form].lower == pytest.approx(lower, abs=1e-7)
         assert found[form].upper == pytest.approx(upper, abs=1e-7)
+
+
+def test_icc_has_the_f_tests_of_psych():
+    # psych::ICC of Shrout and Fleiss' table: F 1.79 on 5, 18 (p 0.165) and 11.03 on 5, 15
+    # (p 0.000135), BMS 11.24, JMS 32.49, EMS 1.02, WMS 6.26 (Shrout and Fleiss 1979, table 3).
+    found = icc(SHROUT_FLEISS)
+    assert found["ICC(1,1)"].statistic == pytest.approx(1.79, abs=6e-3)
+    assert found["ICC(1,1)"].p_value == pytest.approx(0.165, abs=6e-4)
+    assert found["ICC(3,1)"].statistic == pytest.approx(11.03, abs=6e-3)
+    assert found["ICC(3,1)"].p_value == pytest.approx(0.000135, abs=6e-7)
+    assert found["ICC(3,1)"].df == (5.0, 15.0)
+    squares = found["ICC(2,1)"].details["mean_squares"]
+    for name, value in {"between": 11.24, "within": 6.26, "raters": 32.49, "error": 1.02}.items():
+        assert squares[name] == pytest.approx(value, abs=6e-3)
+
+
+def test_icc_without_variance_to_share_out_is_not_defined():
+    # Two raters who cross over: every subject has the same mean, so forms over it have nothing.
+    found = icc([[1, 2], [2, 1]])
+    assert found["ICC(1,1)"].estimate == -1.0
+    for form in ("ICC(2,1)", "ICC(2,k)", "ICC(3,k)"):
+        assert math.isnan(found[form].estimate)
+        assert "not positive" in found[form].notes[-1]
+    shifted = icc([[1, 5], [2, 6], [3, 7]])
+    assert shifted["ICC(3,1)"].estimate == pytest.approx(1.0)
+    assert any("degenerate" in note for note in shifted["ICC(3,1)"].notes)
+    assert shifted["ICC(2,1)"].lower > 0  # Raters differ, so form 2 has its interval.
+    assert not shifted["ICC(2,1)"].notes
 
 
 def test_bootstrap_of_icc_lies_about_the_analytic_interval():
@@ -399,6 +447,22 @@ def test_duplicate_readings_are_named_by_row():
     )
     with pytest.raises(ValueError, match="rows 0, 1"):
         agreement(table)
+
+
+def test_readings_without_a_reader_are_named_by_row():
+    table = pd.DataFrame({"reader": ["A", None], "case": [1, 1], "judgment": ["real", "real"]})
+    with pytest.raises(ValueError, match="row 1: reader is empty"):
+        agreement(table)
+
+
+def test_differences_that_never_vary_have_no_zero_width_limits():
+    found = limits_of_agreement([1, 2, 3], [1, 2, 3])
+    assert found["upper_limit"].estimate == 0.0
+    assert found["upper_limit"].lower is None
+    assert found["bias"].lower is None
+    assert "degenerate" in found["bias"].notes[0]
+    assert limits_with_the_mean([[1, 1], [2, 2]]).lower is None
+    assert repeatability([[1, 1], [2, 2]]).upper is None
 
 
 def test_missing_columns_are_named():

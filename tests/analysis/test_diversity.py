@@ -124,6 +124,15 @@ def test_faults_are_named(change, message):
         label_diversity(change(table_of(ACQUIRED, GENERATED)), replicates=50)
 
 
+def test_one_label_only_has_no_zero_width_interval():
+    found = label_diversity(table_of([30], [20]), replicates=50).estimates["entropy_acquired"]
+    assert found.estimate == 0.0
+    assert found.lower is None
+    assert "degenerate" in found.notes[-1]
+    with pytest.raises(ValueError, match="0 resamples"):
+        label_diversity(table_of([30], [20]), replicates=0)
+
+
 def test_labels_outside_the_list_are_named():
     with pytest.raises(ValueError, match="'hernia' is not among"):
         label_diversity(table_of(ACQUIRED, GENERATED), labels=LABELS[:3])

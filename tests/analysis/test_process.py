@@ -97,6 +97,7 @@ def test_labels_as_covariates_are_ratios_to_the_first_level():
         (lambda t: t.assign(duration="long"), "not a number"),
         (lambda t: t.drop(columns="case"), "'case'"),
         (lambda t: t.assign(position=1), "linearly dependent"),
+        (lambda t: t.assign(reader=t["reader"].where(t.index != 2)), "row 2: reader is empty"),
     ],
 )
 def test_faulty_durations_are_named(change, message):
@@ -221,6 +222,29 @@ def test_confidence_by_reader_averages_readers():
     assert found["overconfidence"].p_value < 0.05
     with pytest.raises(ValueError, match="row 0: confidence must lie"):
         confidence_by_reader(table.assign(confidence=table["confidence"].where(table.index > 0, 7)))
+
+
+def test_rows_of_one_index_are_not_counted_twice():
+    # Tables put together keep their old index; readers' values must not mix.
+    one = pd.DataFrame({"reader": "A", "confidence": [0.9, 0.6, 0.8], "correct": [1, 0, 1]})
+    two = pd.DataFrame({"reader": "B", "confidence": [0.5, 0.7, 0.6], "correct": [0, 1, 1]})
+    joined = confidence_by_reader(pd.concat([one, two]))["brier"]
+    apart = [brier(t["confidence"], t["correct"]).estimate for t in (one, two)]
+    assert joined.details["per_reader"] == pytest.approx(apart)
+
+
+def test_judgments_without_confidence_are_said_to_be_left_out():
+    p, y = [0.9, 0.4, np.nan, 0.7, 0.2], [1, 0, 1, np.nan, 1]
+    for found in (brier(p, y), calibration(p, y)["in_the_large"], resolution(p, y)):
+        assert found.n == 3
+        assert found.notes[0].startswith("2 judgments without")
+
+
+def test_durations_that_never_vary_have_no_interval():
+    found = duration_model(DURATIONS.assign(duration=7.0))["geometric_mean"]
+    assert found.estimate == pytest.approx(7.0)
+    assert found.lower is None
+    assert "degenerate" in found.notes[-1]
 
 
 def _covered(simulations, seed):

@@ -78,7 +78,11 @@ def icc(
         f = bms / error if error > 0 else float("inf")
         lower, upper = bounds[form]
         own = list(notes)
-        if error <= 0:
+        if np.isnan(values[form]):
+            note = "not defined: the estimated total variance is not positive"
+            found[form] = _plain(form, float("nan"), level, n, k, (*own, note))
+            continue
+        if not (np.isfinite(lower) and np.isfinite(upper)):
             own.append("degenerate: no variance within subjects; the interval is not defined")
         if values[form] < 0:
             own.append("negative: subjects differ less than ratings of one subject do")
@@ -102,15 +106,23 @@ def _stepped(f: float) -> float:
 
 
 def _forms(bms: Floats, wms: Floats, jms: Floats, ems: Floats, n: int, k: int) -> dict[str, Floats]:
-    """The six correlations from mean squares (Shrout and Fleiss 1979, table 3), one per sample."""
+    """The six correlations from mean squares (Shrout and Fleiss 1979, table 3), one per sample.
+
+    NaN where the estimated variance that they share out is not positive.
+    """
+    parts = {
+        "ICC(1,1)": (bms - wms, bms + (k - 1) * wms),
+        "ICC(2,1)": (bms - ems, bms + (k - 1) * ems + k * (jms - ems) / n),
+        "ICC(3,1)": (bms - ems, bms + (k - 1) * ems),
+        "ICC(1,k)": (bms - wms, bms),
+        "ICC(2,k)": (bms - ems, bms + (jms - ems) / n),
+        "ICC(3,k)": (bms - ems, bms),
+    }
+    least = 1e-12 * np.maximum(np.maximum(bms, wms), np.maximum(jms, ems))
     with np.errstate(divide="ignore", invalid="ignore"):
         return {
-            "ICC(1,1)": (bms - wms) / (bms + (k - 1) * wms),
-            "ICC(2,1)": (bms - ems) / (bms + (k - 1) * ems + k * (jms - ems) / n),
-            "ICC(3,1)": (bms - ems) / (bms + (k - 1) * ems),
-            "ICC(1,k)": (bms - wms) / bms,
-            "ICC(2,k)": (bms - ems) / (bms + (jms - ems) / n),
-            "ICC(3,k)": (bms - ems) / bms,
+            form: np.asarray(np.where(whole > least, part / whole, np.nan))
+            for form, (part, whole) in parts.items()
         }
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from readerstudy.analysis.result import Estimate
-from readerstudy.analysis.tidy import name_rows, require_columns
+from readerstudy.analysis.tidy import name_rows, refuse_blanks, require_columns
 
 from .cohen import cohen_kappa
 from .ratings import ratings_matrix
@@ -43,6 +43,7 @@ def intra_reader(
     Raises ``ValueError`` when no pair is repeated, or one is repeated more than once (named).
     """
     require_columns(table, [reader, case, judgment, *([order] if order else [])])
+    refuse_blanks(table, [reader, case])
     known = table[table[judgment].notna()]
     known = known.sort_values(order, kind="stable") if order else known
     sizes = known.groupby([reader, case], sort=True)[judgment].transform("size")

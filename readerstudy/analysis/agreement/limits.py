@@ -61,9 +61,10 @@ def limits_of_agreement(
     way = "exact interval (noncentral t)" if interval == "exact" else f"{interval} interval"
     found = {
         "bias": Estimate(
-            name="bias", estimate=bias, standard_error=error, lower=bias - reach,
-            upper=bias + reach, level=level, null=0.0, statistic=statistic, df=n - 1.0,
-            p_value=float(2 * stats.t.sf(abs(statistic), n - 1)),
+            name="bias", estimate=bias, standard_error=error,
+            lower=bias - reach if error else None, upper=bias + reach if error else None,
+            level=level, null=0.0, statistic=statistic, df=n - 1.0,
+            p_value=float(2 * stats.t.sf(abs(statistic), n - 1)) if error > 0 else None,
             method="mean difference, paired t", n=n, details=dict(details), notes=notes,
         )
     }  # fmt: skip
@@ -73,7 +74,11 @@ def limits_of_agreement(
             own = 3.0 / n if interval != "approximate" else 1.0 / n + z * z / (2.0 * (n - 1.0))
             wide = float(stats.t.ppf((1.0 + level) / 2.0, n - 1)) * math.sqrt(own)
             near, far = z - wide, z + wide
-        ends = sorted((bias + sign * near * spread, bias + sign * far * spread))
+        ends: list[float | None] = [
+            *sorted((bias + sign * near * spread, bias + sign * far * spread))
+        ]
+        if spread == 0:
+            ends = [None, None]
         found[name] = Estimate(
             name=name.replace("_", " "), estimate=bias + sign * z * spread, lower=ends[0],
             upper=ends[1], level=level,
@@ -123,7 +128,8 @@ def limits_with_the_mean(
         notes = (*notes, "degenerate: the readers agree exactly")
     return Estimate(
         name="limits of agreement with the mean", estimate=z * math.sqrt(variance),
-        lower=z * math.sqrt(low), upper=z * math.sqrt(high), level=level,
+        lower=z * math.sqrt(low) if variance > 0 else None,
+        upper=z * math.sqrt(high) if variance > 0 else None, level=level,
         method=f"half-width of {100 * coverage:g} % limits around the readers' mean, delta method",
         n=n,
         details={"readers": m, "variance_between_readers": between,
@@ -161,8 +167,9 @@ def repeatability(repeats: ArrayLike, *, coverage: float = 0.95, level: float = 
         notes = (*notes, "degenerate: every repeat equals the first rating")
     return Estimate(
         name="repeatability coefficient", estimate=factor * math.sqrt(variance),
-        lower=factor * math.sqrt(within / stats.chi2.ppf(1.0 - tail, df)),
-        upper=factor * math.sqrt(within / stats.chi2.ppf(tail, df)), level=level, df=float(df),
+        lower=factor * math.sqrt(within / stats.chi2.ppf(1.0 - tail, df)) if variance > 0 else None,
+        upper=factor * math.sqrt(within / stats.chi2.ppf(tail, df)) if variance > 0 else None,
+        level=level, df=float(df),
         method="within-subject standard deviation, chi-square interval (Bland and Altman 1999)",
         n=int(used.sum()), details={"within_subject_sd": math.sqrt(variance)}, notes=notes,
     )  # fmt: skip

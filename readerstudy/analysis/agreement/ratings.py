@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from readerstudy.analysis.tidy import refuse_duplicates, require_columns
+from readerstudy.analysis.tidy import refuse_blanks, refuse_duplicates, require_columns
 
 Floats = NDArray[np.float64]
 
@@ -91,6 +91,7 @@ def ratings_from_table(
 ) -> Ratings:
     """Code a tidy table (one row a reading); duplicates of subject and rater raise."""
     require_columns(table, [rater, subject, rating])
+    refuse_blanks(table, [rater, subject])
     refuse_duplicates(table, [rater, subject])
     wide = table.pivot(index=subject, columns=rater, values=rating)
     return ratings_matrix(wide, categories=categories)

@@ -78,6 +78,12 @@ def _ratings() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["reader", "case", "modality", "truth", "rating"])
 
 
+def _wide() -> pd.DataFrame:
+    """Ratings of the first modality, one line a case and one column a reader."""
+    film = _ratings().query("modality == 'film'")
+    return film.pivot(index="case", columns="reader", values="rating").reset_index()
+
+
 def _marks() -> pd.DataFrame:
     """Three readers mark lesions on twenty-four cases, half of which have one or two."""
     rng = np.random.default_rng(3)
@@ -103,5 +109,6 @@ def _marks() -> pd.DataFrame:
 TABLES: dict[str, Callable[[], pd.DataFrame]] = {
     "judgments": _judgments,
     "ratings": _ratings,
+    "wide": _wide,
     "marks": _marks,
 }

@@ -81,7 +81,7 @@ def _parse(
     renamed = _renamed(table, columns, path)
     for column in renamed.columns:
         if column not in IDENTIFIERS:
-            renamed[column] = _numbers(renamed[column])
+            renamed[column] = _numbers(renamed[column], comma=split != ",")
     return renamed
 
 
@@ -102,7 +102,14 @@ def _renamed(table: pd.DataFrame, columns: Mapping[str, str | None], path: str) 
     return table.drop(columns=[o for o in ousted if o not in wanted]).rename(columns=wanted)
 
 
-def _numbers(column: pd.Series) -> pd.Series:
+def _numbers(column: pd.Series, *, comma: bool = False) -> pd.Series:
+    """Numbers where every entry is one; ``comma``: 3,5 is one too (no comma parts the cells)."""
+    if comma:
+        tried = column.where(
+            column.isna(),
+            column.astype("string").str.replace(r"^([+-]?\d+),(\d+)$", r"\1.\2", regex=True),
+        )
+        return _numbers(tried) if pd.api.types.is_numeric_dtype(_numbers(tried)) else column
     values = pd.to_numeric(column, errors="coerce")
     return values if bool((values.notna() | column.isna()).all()) else column
 

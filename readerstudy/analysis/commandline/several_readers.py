@@ -139,6 +139,8 @@ def _agreement_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", choices=tuple(agreement.WEIGHTINGS), default="unweighted")
     parser.add_argument("--metric", choices=tuple(agreement.METRICS), help="Krippendorff's metric")
     parser.add_argument("--categories", help="all categories in order, by comma")
+    parser.add_argument("--wide", action="store_true",
+                        help="one line a case, one column a reader beside the case's")  # fmt: skip
     parser.add_argument("--icc", action="store_true", help="intraclass correlations of ratings")
     parser.add_argument("--intra", action="store_true", help="test-retest of repeated readings")
     parser.add_argument("--bootstrap", type=int, default=1000)
@@ -146,7 +148,7 @@ def _agreement_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _agreement(options: argparse.Namespace) -> Answer:
-    table = load(options)
+    table = _tidied(load(options), options) if options.wide else load(options)
     role = "judgment" if "judgment" in table.columns and not options.icc else "rating"
     if options.column_rating and not options.column_judgment:
         role = "rating"
@@ -168,6 +170,19 @@ def _agreement(options: argparse.Namespace) -> Answer:
         rows += [(f"{modality}: {what}", e) for what, e in of_group]
         content[str(modality)] = found
     return Answer(rows, content, title, tuple(notes))
+
+
+def _tidied(table: pd.DataFrame, options: argparse.Namespace) -> pd.DataFrame:
+    """From a column a reader to a row a reading, each with the line of its case."""
+    if options.intra:
+        raise TableFault("a wide table has one reading a reader and case: no repeats for --intra")
+    if "case" not in table.columns:
+        table = table.assign(case=[f"line {line}" for line in table.index])
+    readers = [column for column in table.columns if column != "case"]
+    if len(readers) < 2:
+        raise TableFault(f"{options.file}: line 1: a wide table needs two columns of readers")
+    tidy = table.melt("case", readers, "reader", "rating", ignore_index=False)
+    return tidy[tidy["rating"].notna()]
 
 
 def _within(
@@ -385,6 +400,8 @@ COMMANDS = (
             f"{PROGRAM} example judgments > judgments.csv",
             f"{PROGRAM} agreement judgments.csv",
             f"{PROGRAM} agreement judgments.csv --metric nominal --bootstrap 200",
+            f"{PROGRAM} example wide > wide.csv",
+            f"{PROGRAM} agreement wide.csv --wide --weights quadratic",
         ),
         _agreement_arguments,
         _agreement,

@@ -51,18 +51,23 @@ class CellMoments:
             return np.asarray(self.sums / self.counts)
 
 
-def auc_moments(ratings: Floats, truth: Bools) -> CellMoments:
-    """Moments of the Wilcoxon kernel; ``ratings`` is cell x case with NaN where not read."""
+def auc_moments(ratings: Floats, truth: Bools, centre: Floats | None = None) -> CellMoments:
+    """Moments of the Wilcoxon kernel; ``ratings`` is cell x case with NaN where not read.
+
+    ``centre`` (one a cell) is taken off every kernel: covariances keep their expectation, and in
+    designs with gaps lose the noise that the kernels' mean makes.
+    """
     positive, negative = ratings[:, truth], ratings[:, ~truth]
     read1, read0 = np.isfinite(positive), np.isfinite(negative)
     n1, n0 = read1.sum(axis=1).astype(float), read0.sum(axis=1).astype(float)
     placed = np.nan_to_num(placement_matrix(ratings, truth), nan=0.0)
-    of_positive = placed[:, truth] * n0[:, None]
-    of_negative = placed[:, ~truth] * n1[:, None]
+    off = np.zeros(len(ratings)) if centre is None else np.nan_to_num(centre)
+    of_positive = (placed[:, truth] - off[:, None] * read1) * n0[:, None]
+    of_negative = (placed[:, ~truth] - off[:, None] * read0) * n1[:, None]
     sums = of_positive.sum(axis=1)
     # Many small products: threads would only wait for one another.
     with threadpool_limits(limits=1, user_api="blas"):
-        both = _shared_pairs(positive, negative, read1, read0)
+        both = _shared_pairs(positive, negative, read1, read0, None if centre is None else off)
     common1 = read1.astype(float) @ read1.T.astype(float)
     common0 = read0.astype(float) @ read0.T.astype(float)
     numerators = np.stack(
@@ -79,10 +84,14 @@ def auc_moments(ratings: Floats, truth: Bools) -> CellMoments:
     return CellMoments(numerators, denominators, sums, n1 * n0)
 
 
-def binary_moments(responses: Floats) -> CellMoments:
-    """Moments of a binary (or any bounded) response; ``responses`` is cell x case, NaN missing."""
+def binary_moments(responses: Floats, centre: Floats | None = None) -> CellMoments:
+    """Moments of a binary (or any bounded) response; ``responses`` is cell x case, NaN missing.
+
+    ``centre`` as in ``auc_moments``.
+    """
     read = np.isfinite(responses)
-    x = np.where(read, responses, 0.0)
+    off = 0.0 if centre is None else np.nan_to_num(centre)[:, None]
+    x = np.where(read, responses - off, 0.0)
     sums, counts = x.sum(axis=1), read.sum(axis=1).astype(float)
     shared = read.astype(float) @ read.T.astype(float)
     return CellMoments(
@@ -117,8 +126,10 @@ def distinct(sums: Floats) -> Floats:
     return np.stack([both, positive - both, negative - both, none - positive - negative + both])
 
 
-def _shared_pairs(positive: Floats, negative: Floats, read1: Bools, read0: Bools) -> Floats:
-    """Sum over positive-negative pairs of s_a s_b for every two cells (m x m).
+def _shared_pairs(
+    positive: Floats, negative: Floats, read1: Bools, read0: Bools, centre: Floats | None
+) -> Floats:
+    """Sum over positive-negative pairs of s_a s_b (centred) for every two cells (m x m).
 
     The only sum that does not factor over cases; done as matrix products of blocks, each holding
     only the cells and negatives that its positives were read by, so that nested and split-plot
@@ -143,8 +154,15 @@ def _shared_pairs(positive: Floats, negative: Floats, read1: Bools, read0: Bools
             # d = 2 s - 1 is the sign of a difference of ranks.
             d = np.subtract(high, part, out=buffer[:, :, : part.shape[2]])
             flat = np.clip(d, -1.0, 1.0, out=d).reshape(cells.size, -1)
+            if centre is not None:
+                d += (1.0 - 2.0 * centre[cells])[:, None, None].astype(np.float32)
+                d *= read1[np.ix_(cells, rows)][:, :, None]
+                d *= read0[np.ix_(cells, columns[start : start + width])][:, None, :]
             product += flat @ flat.T
             single += flat.sum(axis=1)
+        if centre is not None:
+            total[np.ix_(cells, cells)] += product / 4.0
+            continue
         pairs = rows.size * columns.size
         total[np.ix_(cells, cells)] += (product + single[:, None] + single + pairs) / 4.0
     return total

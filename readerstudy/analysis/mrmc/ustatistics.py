@@ -12,9 +12,10 @@ Hillis, Acad Radiol 19 (2012) 1508-1517 (degrees of freedom). Equal to iMRMC.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +23,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from readerstudy.analysis.result import Estimate
 from readerstudy.analysis.tidy import RatingCube
@@ -34,6 +36,7 @@ from .reader_average import Layout, Moments, contrast_variance, satterthwaite
 from .result import MrmcResult
 
 Floats = NDArray[np.float64]
+Three = tuple[Moments, Moments, Moments]
 
 
 def u_statistics(
@@ -41,6 +44,7 @@ def u_statistics(
     *,
     metric: str = "auc",
     statistic: str = "U",
+    centred: bool = False,
     weights: str = "pairs",
     null: float | None = None,
     level: float = 0.95,
@@ -61,9 +65,13 @@ def u_statistics(
     metric, threshold, null, and the column names
         As in ``obuchowski_rockette``.
     statistic
-        ``U`` unbiased (may be negative in tiny samples: said, never rooted) or ``V``, the
-        non-parametric maximum-likelihood form (biased upward, never below its U counterpart's
-        negative).
+        ``U`` unbiased, or ``V``, the non-parametric maximum-likelihood form, biased upward.
+    centred
+        Take the modality's figure of merit off every kernel first. The same in factorial designs;
+        in designs with gaps the unbiased estimate keeps its expectation but for terms of order
+        1 / n and loses most of its noise. Not iMRMC's way, so not the default; but where iMRMC's
+        estimate comes out negative this one stands in its place, and V's where it is negative too,
+        with a note.
     weights
         ``pairs``: every comparison counts the same, as in iMRMC, so readers with more readings
         weigh more; ``readers``: every reader counts the same. Equal in balanced designs.
@@ -81,8 +89,8 @@ def u_statistics(
     if null is None and metric == "auc":
         null = 0.5
     return u_statistics_of(
-        cube, metric=metric, statistic=statistic, weights=weights, null=null, level=level,
-        df_convention=df_convention,
+        cube, metric=metric, statistic=statistic, centred=centred, weights=weights, null=null,
+        level=level, df_convention=df_convention,
     )  # fmt: skip
 
 
@@ -91,6 +99,7 @@ def u_statistics_of(
     *,
     metric: str = "auc",
     statistic: str = "U",
+    centred: bool = False,
     weights: str = "pairs",
     null: float | None = None,
     level: float = 0.95,
@@ -105,27 +114,56 @@ def u_statistics_of(
         if value not in allowed:
             raise ValueError(f"{name} {value!r}: use one of {', '.join(allowed)}")
     cells, labels = cells_of(cube, metric)
-    cell_moments = binary_moments(cells) if labels is None else auc_moments(cells, labels)
+
+    def moments_of(centre: Floats | None) -> CellMoments:
+        with threadpool_limits(limits=1, user_api="blas"):
+            if labels is None:
+                return binary_moments(cells, centre)
+            return auc_moments(cells, labels, centre)
+
+    cell_moments = moments_of(None)
     layout = Layout.of(cube, cell_moments, weights)
-    t = len(cube.modalities)
+    t, r = cube.ratings.shape[:2]
     notes = [*cube.notes, *layout.notes]
-    pair = {
-        (a, b): layout.moments(a, b)
-        for a in range(t)
-        for b in range(a, t)
-    }  # fmt: skip
+
+    @functools.cache
+    def pairs_of(centre: bool) -> dict[tuple[int, int], Moments]:
+        used = layout
+        if centre:
+            means = np.repeat([layout.mean(a) for a in range(t)], r)
+            used = replace(layout, moments_of_cells=moments_of(means))
+        return {(a, b): used.moments(a, b) for a in range(t) for b in range(a, t)}
+
+    def centred_pair(a: int, b: int) -> Moments:
+        return pairs_of(True)[a, b]
+
+    def centred_three(a: int, b: int) -> Three:
+        return centred_pair(a, a), centred_pair(b, b), centred_pair(a, b)
+
+    pair = pairs_of(centred)
     means = [layout.mean(a) for a in range(t)]
     options: dict[str, Any] = {
         "statistic": statistic, "level": level, "convention": df_convention, "metric": metric,
     }  # fmt: skip
     modalities = {
-        label: _modality(label, means[a], pair[a, a], null, cells=layout, index=a, **options)
+        label: _modality(
+            label,
+            means[a],
+            pair[a, a],
+            null,
+            functools.partial(centred_pair, a, a),
+            cells=layout,
+            index=a,
+            **options,
+        )
         for a, label in enumerate(cube.modalities)
     }
     differences = {
         (cube.modalities[a], cube.modalities[b]): _difference(
             (cube.modalities[a], cube.modalities[b]), means[a] - means[b],
-            pair[a, a], pair[b, b], pair[a, b], **options,
+            (pair[a, a], pair[b, b], pair[a, b]),
+            functools.partial(centred_three, a, b),
+            **options,
         )
         for a, b in itertools.combinations(range(t), 2)
     }  # fmt: skip
@@ -170,28 +208,39 @@ def u_statistics_of(
 def _finish(
     name: str,
     estimate: float,
-    variance: float,
-    df: float,
+    parts: list[tuple[float, Moments]],
+    centred_parts: Callable[[], list[tuple[float, Moments]]],
+    sources: Callable[[list[tuple[float, Moments]]], Floats],
     null: float | None,
     details: dict[str, Any],
     *,
     statistic: str,
     level: float,
     convention: str,
-    metric: str,
     bounds: tuple[float, float] | None,
 ) -> Estimate:
-    del metric
+    """The estimate from the moments in ``parts``; from centred ones, or V, where negative."""
+    variance = contrast_variance(parts, statistic)
+    notes: tuple[str, ...] = ()
+    if statistic == "U" and variance < -ROUNDING:
+        first, parts = variance, centred_parts()
+        variance = contrast_variance(parts, "U")
+        instead = "the unbiased one of centred kernels"
+        details["variance_u_centred"] = variance
+        if variance <= ROUNDING:
+            variance = contrast_variance(parts, "V")
+            instead = "the V-statistic's, which is biased upward,"
+        notes = (
+            f"the unbiased variance came out {first:.3g}: {instead} stands in its place",
+        )  # fmt: skip
+    df = satterthwaite(variance, sources(parts))
     details["df_bdg"] = df
     used = df
     if convention == "imrmc" and math.isfinite(df):
         used = math.inf if df > 50 else math.floor(df)
-    notes: tuple[str, ...] = ()
     if math.isnan(variance):
         notes = ("a single case (of a class): variance over cases cannot be estimated",)
     variance = 0.0 if abs(variance) <= ROUNDING else variance
-    if variance < -ROUNDING and statistic == "U":
-        notes = ("the unbiased estimate is negative in so small a sample; see statistic='V'",)
     return estimate_from(
         name=name, estimate=estimate, variance=variance,
         df=used if math.isfinite(used) else math.inf, level=level, null=null,
@@ -205,25 +254,23 @@ def _modality(
     mean: float,
     m: Moments,
     null: float | None,
+    centred: Callable[[], Moments],
     *,
     cells: Layout,
     index: int,
-    statistic: str,
-    level: float,
-    convention: str,
     metric: str,
+    **options: Any,
 ) -> Estimate:
-    variance = contrast_variance([(1.0, m)], statistic)
     details: dict[str, Any] = {
         "moments": m.unbiased, "moments_biased": m.biased, "coefficients": m.coefficients,
         "variance_u": m.covariance, "variance_v": m.covariance_biased,
     }  # fmt: skip
     found = _finish(
-        f"{metric} of {label}", mean, variance, satterthwaite(variance, m.sources), null, details,
-        statistic=statistic, level=level, convention=convention, metric=metric, bounds=(0.0, 1.0),
+        f"{metric} of {label}", mean, [(1.0, m)], lambda: [(1.0, centred())],
+        lambda parts: parts[0][1].sources, null, details, bounds=(0.0, 1.0), **options,
     )  # fmt: skip
     if found.standard_error == 0.0 and not math.isnan(cells.perfect[index]):
-        return _at_bound(found, cells, index, level)
+        return _at_bound(found, cells, index, options["level"])
     return found
 
 
@@ -246,19 +293,14 @@ def _at_bound(found: Estimate, cells: Layout, index: int, level: float) -> Estim
 def _difference(
     labels: tuple[Hashable, Hashable],
     difference: float,
-    first: Moments,
-    second: Moments,
-    cross: Moments,
+    moments: Three,
+    centred: Callable[[], Three],
     *,
-    statistic: str,
-    level: float,
-    convention: str,
     metric: str,
+    **options: Any,
 ) -> Estimate:
-    variance = contrast_variance([(1.0, first), (1.0, second), (-2.0, cross)], statistic)
-    a, b, ab = first.sources, second.sources, cross.sources
-    shared = np.where(np.isfinite(ab[:, 1]) & (ab[:, 1] > 0), ab[:, 0], 0.0)
-    sources = np.column_stack([a[:, 0] + b[:, 0] - 2.0 * shared, np.minimum(a[:, 1], b[:, 1])])
+    """``moments``: of the first modality, of the second, and of both together."""
+    first, second, cross = moments
     details: dict[str, Any] = {
         "variance_first": first.covariance, "variance_second": second.covariance,
         "covariance": cross.covariance, "moments": cross.unbiased,
@@ -267,10 +309,18 @@ def _difference(
         "variance_v": first.covariance_biased + second.covariance_biased
         - 2.0 * cross.covariance_biased,
     }  # fmt: skip
+
+    def parts(three: Three) -> list[tuple[float, Moments]]:
+        return list(zip((1.0, 1.0, -2.0), three, strict=True))
+
+    def sources(used: list[tuple[float, Moments]]) -> Floats:
+        a, b, ab = (m.sources for _, m in used)
+        shared = np.where(np.isfinite(ab[:, 1]) & (ab[:, 1] > 0), ab[:, 0], 0.0)
+        return np.column_stack([a[:, 0] + b[:, 0] - 2.0 * shared, np.minimum(a[:, 1], b[:, 1])])
+
     return _finish(
-        f"{metric} of {labels[0]} - {labels[1]}", difference, variance,
-        satterthwaite(variance, sources), 0.0, details, statistic=statistic, level=level,
-        convention=convention, metric=metric, bounds=None,
+        f"{metric} of {labels[0]} - {labels[1]}", difference, parts(moments),
+        lambda: parts(centred()), sources, 0.0, details, bounds=None, **options,
     )  # fmt: skip
 
 

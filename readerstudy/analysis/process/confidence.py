@@ -18,7 +18,7 @@ from scipy import special, stats
 
 from readerstudy.analysis.delong import delong_covariance, placements
 from readerstudy.analysis.result import Estimate
-from readerstudy.analysis.tidy import binary, name_rows, numeric, require_columns
+from readerstudy.analysis.tidy import binary, name_rows, numeric, refuse_blanks, require_columns
 
 Floats = NDArray[np.float64]
 
@@ -31,7 +31,7 @@ def brier(probability: ArrayLike, outcome: ArrayLike, *, level: float = 0.95) ->
     probabilities are calibrated. The interval treats judgments as independent; for several readers
     take ``confidence_by_reader``.
     """
-    p, y = _pair(probability, outcome)
+    p, y, left = _pair(probability, outcome)
     n = p.size
     loss = (p - y) ** 2
     score, base = float(loss.mean()), float(y.mean())
@@ -55,7 +55,7 @@ def brier(probability: ArrayLike, outcome: ArrayLike, *, level: float = 0.95) ->
         lower=max(0.0, score - reach) if error else None,
         upper=min(1.0, score + reach) if error else None, level=level,
         method="mean squared error of stated probabilities, independent judgments", n=n,
-        details=details, notes=() if error else ("degenerate: every loss is the same",),
+        details=details, notes=left if error else (*left, "degenerate: every loss is the same"),
     )  # fmt: skip
 
 
@@ -68,7 +68,7 @@ def calibration(
     ``slope`` below 1: probabilities too extreme. Stated 0 and 1 have no log-odds; they are drawn in
     to 1 / (2 n) with a note. A slope under separation is said, not made up.
     """
-    p, y = _pair(probability, outcome)
+    p, y, left = _pair(probability, outcome)
     n = p.size
     difference = p - y
     error = float(difference.std(ddof=1) / math.sqrt(n)) if n > 1 else 0.0
@@ -81,7 +81,7 @@ def calibration(
             standard_error=error or None, lower=large - reach * error if error else None,
             upper=large + reach * error if error else None, level=level, null=0.0, statistic=z,
             p_value=float(2 * stats.norm.sf(abs(z))) if error else None,
-            method="calibration in the large, independent judgments", n=n,
+            method="calibration in the large, independent judgments", n=n, notes=left,
         )
     }  # fmt: skip
     drawn = np.clip(p, 0.5 / n, 1 - 0.5 / n)
@@ -90,6 +90,7 @@ def calibration(
         if (drawn != p).any()
         else ()
     )
+    notes = (*left, *notes)
     logit = special.logit(drawn)
     fit = _logistic(logit, y)
     for name, k, null in (("intercept", 0, 0.0), ("slope", 1, 1.0)):
@@ -113,7 +114,7 @@ def calibration(
 
 def resolution(confidence: ArrayLike, correct: ArrayLike, *, level: float = 0.95) -> Estimate:
     """Type-2 AUC: how well confidence tells right judgments from wrong ones (0.5 not at all)."""
-    c, y = _pair(confidence, correct, bounded=False)
+    c, y, left = _pair(confidence, correct, bounded=False)
     right = y == 1
     common: dict[str, Any] = {
         "name": "resolution of confidence (type-2 AUC)", "level": level, "n": int(c.size),
@@ -121,21 +122,23 @@ def resolution(confidence: ArrayLike, correct: ArrayLike, *, level: float = 0.95
     }  # fmt: skip
     if right.all() or not right.any():
         note = f"not defined: every judgment is {'right' if right.all() else 'wrong'}"
-        return Estimate(estimate=float("nan"), notes=(note,), **common)
+        return Estimate(estimate=float("nan"), notes=(*left, note), **common)
     if min(right.sum(), (~right).sum()) < 2:
         value = float(placements(c[right], c[~right])[0].mean())
-        return Estimate(estimate=value, notes=("one judgment of a kind: no interval",), **common)
+        return Estimate(
+            estimate=value, notes=(*left, "one judgment of a kind: no interval"), **common
+        )
     auc, variance = delong_covariance(c[None, :], right)
     value, error = float(auc[0]), math.sqrt(max(0.0, float(variance[0, 0])))
     if error == 0.0:
         note = "degenerate: DeLong's variance is zero, which is not certainty"
-        return Estimate(estimate=value, standard_error=0.0, notes=(note,), **common)
+        return Estimate(estimate=value, standard_error=0.0, notes=(*left, note), **common)
     reach = float(stats.norm.ppf((1 + level) / 2)) * error
     z = (value - 0.5) / error
     return Estimate(
         estimate=value, standard_error=error, lower=max(0.0, value - reach),
         upper=min(1.0, value + reach), statistic=z, p_value=float(2 * stats.norm.sf(abs(z))),
-        **common,
+        notes=left, **common,
     )  # fmt: skip
 
 
@@ -147,7 +150,7 @@ def reliability_curve(
     ``bins`` is a number of equal widths or the edges from 0 to 1. ``attrs["ece"]`` is the expected
     calibration error.
     """
-    p, y = _pair(probability, outcome)
+    p, y, _ = _pair(probability, outcome)
     edges = np.linspace(0, 1, bins + 1) if isinstance(bins, int) else np.asarray(bins, dtype=float)
     if edges[0] > 0 or edges[-1] < 1 or np.any(np.diff(edges) <= 0):
         raise ValueError("bin edges must rise from 0 to 1")
@@ -178,6 +181,7 @@ def confidence_by_reader(
     missing value are left out; values outside 0 to 1 raise with their rows.
     """
     require_columns(table, [confidence, correct, reader])
+    refuse_blanks(table, [reader])
     p, y = numeric(table, confidence), binary(table, correct)
     outside = (p < 0) | (p > 1)
     if outside.any():
@@ -187,8 +191,9 @@ def confidence_by_reader(
     known = p.notna() & y.notna()
     per: dict[str, list[float]] = {"brier": [], "overconfidence": [], "resolution": []}
     lost = 0
-    for _, rows in table[known].groupby(reader, sort=True):
-        own_p, own_y = p[rows.index].to_numpy(), y[rows.index].to_numpy()
+    values = pd.DataFrame({"p": p.to_numpy(), "y": y.to_numpy(), "r": table[reader].to_numpy()})
+    for _, rows in values[known.to_numpy()].groupby("r", sort=True):
+        own_p, own_y = rows["p"].to_numpy(), rows["y"].to_numpy()
         per["brier"].append(float(np.mean((own_p - own_y) ** 2)))
         per["overconfidence"].append(float(np.mean(own_p - own_y)))
         right = own_y == 1
@@ -256,7 +261,8 @@ def _logistic(x: Floats, y: Floats) -> tuple[Floats, Floats] | None:
 
 def _pair(
     probability: ArrayLike, outcome: ArrayLike, *, bounded: bool = True
-) -> tuple[Floats, Floats]:
+) -> tuple[Floats, Floats, tuple[str, ...]]:
+    """The complete pairs, and a note on those left out."""
     p, y = np.asarray(probability, dtype=float).ravel(), np.asarray(outcome, dtype=float).ravel()
     if p.size != y.size:
         raise ValueError(f"{p.size} confidences against {y.size} outcomes")
@@ -269,4 +275,5 @@ def _pair(
     if bounded and (p.min() < 0 or p.max() > 1):
         bad = p[(p < 0) | (p > 1)][0]
         raise ValueError(f"confidence {bad:g} is not a probability: rescale it to 0 to 1")
-    return p, y
+    lost = int((~known).sum())
+    return p, y, (f"{lost} judgments without a confidence or an outcome left out",) if lost else ()

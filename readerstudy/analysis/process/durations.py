@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from readerstudy.analysis.result import Estimate
-from readerstudy.analysis.tidy import name_rows, numeric, require_columns
+from readerstudy.analysis.tidy import name_rows, numeric, refuse_blanks, require_columns
 
 from .crossed import CrossedFit, fit_crossed
 
@@ -40,6 +40,7 @@ def duration_model(
     with a note.
     """
     require_columns(table, [duration, reader, case, *covariates])
+    refuse_blanks(table, [reader, case])
     seconds = numeric(table, duration)
     wrong = seconds <= 0
     if wrong.any():
@@ -55,6 +56,14 @@ def duration_model(
     if not known.all():
         notes = (f"{int((~known).sum())} readings with missing values left out",)
     y = np.log(seconds[known].to_numpy())
+    if np.ptp(y) <= 1e-12:
+        note = "degenerate: every duration is the same, which is not certainty"
+        return {
+            "geometric_mean": Estimate(
+                name="geometric mean duration", estimate=math.exp(float(y.mean())), level=level,
+                n=int(y.size), method="log-normal mixed model", notes=(*notes, note),
+            )
+        }  # fmt: skip
     columns, names, groups = _design(used, covariates)
     design = np.column_stack([np.ones(len(used)), *columns])
     who, what = pd.factorize(used[reader])[0], pd.factorize(used[case])[0]
@@ -78,6 +87,8 @@ def position_effect(
     doubling of the position (practice law); ``quadratic``: both terms of a parabola centred on the
     middle, whose curvature above 1 means faster first and slower later.
     """
+    if not per > 0:
+        raise ValueError(f"per {per} positions: must be positive")
     if shape not in SHAPES:
         raise ValueError(f"unknown shape {shape!r}: use one of {', '.join(SHAPES)}")
     require_columns(table, [duration, reader, case, position])

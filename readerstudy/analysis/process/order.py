@@ -13,7 +13,7 @@ import pandas as pd
 from scipy import stats
 
 from readerstudy.analysis.result import Estimate
-from readerstudy.analysis.tidy import binary, numeric, require_columns
+from readerstudy.analysis.tidy import binary, numeric, refuse_blanks, require_columns
 
 
 def trend_by_position(
@@ -32,6 +32,9 @@ def trend_by_position(
     readers of the difference between their last and first third, t over readers.
     """
     require_columns(table, [outcome, reader, position])
+    refuse_blanks(table, [reader])
+    if not per > 0:
+        raise ValueError(f"per {per} positions: must be positive")
     y, x = binary(table, outcome), numeric(table, position)
     known = y.notna() & x.notna()
     frame = pd.DataFrame({"y": y[known], "x": x[known], "r": table.loc[known, reader]})
