@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.db import transaction
 
 from readerstudy.audit import trail
 from readerstudy.imaging import fingerprints, storage
+from readerstudy.imaging.deidentification import CLEAN_PIXELS
 from readerstudy.imaging.models import Scan
 from readerstudy.imaging.pixel_text import TextBox, paint_over
 
@@ -38,19 +40,55 @@ def uses_of(scan: Scan) -> list[Use]:
     return [Use(case.study.title, case.study.status) for case in cases.select_related("study")]
 
 
-def mask_text(scan: Scan, *, by: Any = None) -> None:
-    """Paint over the scan's text boxes, for good.
+MOST_MARKS = 100
+
+
+def marks_of(text: str, scan: Scan) -> list[TextBox]:
+    """Rectangles that a person drew on the scan, from the page's JSON.
+
+    Raises ``ValueError`` for anything but at most 100 of them within the picture.
+    """
+    try:
+        said = json.loads(text or "[]")
+        boxes = [
+            TextBox(
+                int(one["row"]), int(one["column"]), int(one["height"]), int(one["width"]), "text"
+            )
+            for one in said
+        ]
+    except (ValueError, TypeError, KeyError):
+        raise ValueError("the marked rectangles could not be read: mark them again") from None
+    if len(boxes) > MOST_MARKS:
+        raise ValueError(f"{len(boxes)} rectangles; at most {MOST_MARKS} are taken at a time")
+    for box in boxes:
+        inside = box.row >= 0 and box.column >= 0 and box.height > 0 and box.width > 0
+        if not (
+            inside and box.row + box.height <= scan.rows and box.column + box.width <= scan.columns
+        ):
+            raise ValueError(
+                f"a rectangle at row {box.row}, column {box.column} leaves the picture of "
+                f"{scan.columns} x {scan.rows} pixels"
+            )
+    return boxes
+
+
+def mask_text(scan: Scan, *, marks: Sequence[TextBox] = (), by: Any = None) -> None:
+    """Paint over the scan's text boxes and what a person marked beside them, for good.
 
     Raises ``InUse`` when a study that is locked or beyond holds the scan: its frames are drawn from
     these pixels. Raises ``ValueError`` when there is nothing to mask.
     """
-    if not scan.text_boxes:
-        raise ValueError(f"{scan}: no burned-in text was found, so there is nothing to mask")
+    found = [TextBox(**box) for box in scan.text_boxes]
+    # What is painted over already stays as it is.
+    boxes = [*([] if scan.text_review == Scan.TextReview.MASKED else found), *marks]
+    if not boxes:
+        raise ValueError(
+            f"{scan}: no burned-in text was found or marked, so there is nothing to mask"
+        )
     held = [use.title for use in uses_of(scan) if use.status != "draft"]
     if held:
         raise InUse(f"{scan} is part of {', '.join(held)}: its pixels stay as they are")
     before = Scan.objects.get(pk=scan.pk)
-    boxes = [TextBox(**box) for box in scan.text_boxes]
     pixels = paint_over(storage.read_pixels(scan), boxes)
     digest = fingerprints.pixel_hash(pixels, scan.bits)
     storage.put_pixels(storage.pixels_key(digest), pixels, scan.bits)
@@ -61,11 +99,16 @@ def mask_text(scan: Scan, *, by: Any = None) -> None:
     scan.source_hash = scan.source_hash or scan.pixel_hash
     scan.pixel_hash = digest
     scan.pixels_key, scan.thumbnail_key = storage.pixels_key(digest), storage.thumbnail_key(digest)
+    scan.text_boxes = [*scan.text_boxes, *(box.to_dict() for box in marks)]
     scan.text_review = Scan.TextReview.MASKED
+    _note(scan, f"{len(scan.text_boxes)} places painted over after review.", cleaned=True)
+    if scan.header:
+        scan.header["BurnedInAnnotation"] = "NO"
     with transaction.atomic():
         scan.save(
             update_fields=[
-                "source_hash", "pixel_hash", "pixels_key", "thumbnail_key", "text_review"
+                "source_hash", "pixel_hash", "pixels_key", "thumbnail_key", "text_review",
+                "text_boxes", "deidentification", "header",
             ]
         )  # fmt: skip
         trail.record("scan.text_masked", actor=by, on=scan, boxes=len(boxes))
@@ -75,10 +118,20 @@ def mask_text(scan: Scan, *, by: Any = None) -> None:
 
 def accept_text(scan: Scan, *, by: Any = None) -> None:
     """Keep what was found: it tells nothing about the patient or the origin."""
+    _note(scan, "Seen by a person, and kept: it names nobody.", cleaned=True)
     with transaction.atomic():
         scan.text_review = Scan.TextReview.ACCEPTED
-        scan.save(update_fields=["text_review"])
+        scan.save(update_fields=["text_review", "deidentification"])
         trail.record("scan.text_accepted", actor=by, on=scan, boxes=len(scan.text_boxes))
+
+
+def _note(scan: Scan, said: str, *, cleaned: bool) -> None:
+    """Write into the de-identification report what became of the pixels."""
+    report = {**scan.deidentification, "pixels": said}
+    options = list(report.get("options", []))
+    if cleaned and CLEAN_PIXELS not in options:
+        report["options"] = [CLEAN_PIXELS, *options]
+    scan.deidentification = report
 
 
 def delete_scan(scan: Scan, *, by: Any = None) -> None:

@@ -33,6 +33,7 @@ from readerstudy.imaging.confidentiality import (
 
 OLDEST_AGE = 90  # ages above 89 can single a person out (45 CFR 164.514(b)(2)(i)(C))
 LONGEST_SHIFT = 3650  # days
+CLEAN_PIXELS = "Clean Pixel Data Option"
 
 _PIXELS = {0x7FE00008, 0x7FE00009, 0x7FE00010}
 _BIRTH = {0x00100030, 0x00100032, 0x00100033, 0x00100034, 0x00100035}
@@ -75,7 +76,7 @@ class Options:
         """Codes of CID 7050 for De-identification Method Code Sequence (0012,0064)."""
         codes = [("113100", "Basic Application Confidentiality Profile")]
         if self.clean_pixels:
-            codes.append(("113101", "Clean Pixel Data Option"))
+            codes.append(("113101", CLEAN_PIXELS))
         if self.dates == "shift":
             codes.append(
                 ("113107", "Retain Longitudinal Temporal Information Modified Dates Option")
@@ -442,7 +443,9 @@ def _plain(value: Any) -> Any:
 
 
 def names_of(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """(attribute, what was done) of a stored report, for its page."""
+    """(attribute, what was done) of a stored report, for its page and its table."""
+    if report.get("private_removed"):
+        yield f"{report['private_removed']} private attributes", "removed"
     for deed in ("removed", "emptied", "replaced", "uids", "shifted", "retained", "private_kept"):
         for name in report.get(deed, ()):
             yield (

@@ -11,12 +11,13 @@ from django.conf import settings
 from django.core.paginator import Paginator
 from django.db import transaction
 from django.db.models import Count, Q
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from readerstudy.imaging import intake, uploads
 from readerstudy.imaging.access import researchers_only
+from readerstudy.imaging.deidentification_report import deidentification_rows
 from readerstudy.imaging.dicomweb import check_address
 from readerstudy.imaging.manifest import ManifestError
 from readerstudy.imaging.models import Batch, IntakeItem, Scan
@@ -287,3 +288,14 @@ def batch_page(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         "waiting": batch.items.filter(state=IntakeItem.State.WAITING).count(),
     }
     return render(request, "archive/batch.html", context)
+
+
+@researchers_only
+@require_safe
+def batch_report(request: HttpRequest, public_id: uuid.UUID) -> StreamingHttpResponse:
+    """What was removed from each file of an import: a table, one row an attribute and file."""
+    batch = get_object_or_404(Batch, public_id=public_id)
+    response = StreamingHttpResponse(deidentification_rows(batch), content_type="text/csv")
+    name = f"deidentification-{str(batch.public_id)[:8]}.csv"
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response

@@ -197,7 +197,7 @@ def prepare(
             [
                 IntakeItem(
                     batch=batch,
-                    name=name[:500],
+                    name=name,
                     row=_row(matched[name]) if name in matched else {},
                 )
                 for name in names

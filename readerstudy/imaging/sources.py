@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+import xxhash
+
 from readerstudy.imaging.decoding.limits import Limits
 from readerstudy.imaging.decoding.refusal import Refused
 
@@ -20,6 +22,7 @@ MANIFEST_NAMES = ("manifest.csv", "Data_Entry_2017.csv", "Data_Entry_2017*.csv")
 COMPANIONS = {".csv", ".tsv", ".txt", ".md", ".json", ".yaml", ".yml", ".xml", ".html", ".htm",
               ".xlsx", ".py", ".sh", ".log", ".toml", ".ini", ".sha256", ".md5"}  # fmt: skip
 _SYSTEM_FILES = {"dicomdir", "thumbs.db", "desktop.ini", "license", "licence", "readme"}
+LONGEST_NAME = 500
 MOST_ENTRIES = 500_000
 MOST_RATIO = 200
 RATIO_MATTERS_FROM = 1 << 30
@@ -42,6 +45,15 @@ class Source(Protocol):
 
     def manifest(self) -> tuple[str, bytes] | None:
         """Name and content of the manifest that lies with the files, if one does."""
+
+
+def spelt(name: str) -> str:
+    """A file's name as every database can keep it: bytes that are no UTF-8 are written out, and a
+    very long name ends in its hash."""
+    text = os.fsencode(name).decode("utf-8", "backslashreplace").replace("\0", "")
+    if len(text) <= LONGEST_NAME:
+        return text
+    return f"{text[: LONGEST_NAME - 17]}~{xxhash.xxh3_64_hexdigest(text.encode())}"
 
 
 def is_companion(name: str) -> bool:
@@ -77,6 +89,7 @@ class FolderSource:
         self.root, self.title = root, str(root)
         self._limits = limits or Limits()
         self._archives: dict[str, ZipSource] = {}
+        self._respelt: dict[str, str] = {}
 
     def names(self) -> list[str]:
         names: list[str] = []
@@ -92,7 +105,14 @@ class FolderSource:
         """Raises ``Refused`` for a damaged or too large member of an archive."""
         outer, inside, member = name.partition("!/")
         archive = self._archive(outer) if inside else None
-        return self.root / name if archive is None else archive.fetch(member, spool)
+        return self._path(name) if archive is None else archive.fetch(member, spool)
+
+    def _path(self, name: str) -> Path:
+        path = self.root / name
+        if not path.exists() and name not in self._respelt:
+            for _ in self._walk():  # an import that goes on has not walked yet
+                continue
+        return self.root / self._respelt.get(name, name)
 
     def manifest(self) -> tuple[str, bytes] | None:
         for pattern in MANIFEST_NAMES:
@@ -108,7 +128,7 @@ class FolderSource:
         file."""
         if name not in self._archives:
             try:
-                self._archives[name] = ZipSource(self.root / name, self._limits)
+                self._archives[name] = ZipSource(self._path(name), self._limits)
             except SourceError:
                 return None
         return self._archives[name]
@@ -118,7 +138,10 @@ class FolderSource:
             below.sort()
             inside = Path(folder).relative_to(self.root)
             for file in files:
-                yield (inside / file).as_posix()
+                real = (inside / file).as_posix()
+                if (name := spelt(real)) != real:
+                    self._respelt[name] = real
+                yield name
 
 
 class FileSource:
@@ -216,7 +239,7 @@ class ZipSource:
         for member in members:
             name = member.filename.replace("\\", "/").lstrip("/")
             if not member.is_dir() and name:
-                chosen[name] = member
+                chosen[spelt(name)] = member
         return chosen
 
 

@@ -19,5 +19,10 @@ urlpatterns = [
     path("import/<uuid:upload>/", importing.upload_state, name="upload-state"),
     path("imports/", importing.batch_list, name="batches"),
     path("imports/<uuid:public_id>/", importing.batch_page, name="batch"),
+    path(
+        "imports/<uuid:public_id>/deidentification.csv",
+        importing.batch_report,
+        name="batch-report",
+    ),
     path("audit/", archive_audit_views.audit_page, name="audit"),
 ]

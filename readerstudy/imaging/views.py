@@ -102,7 +102,8 @@ def review_text(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     scan = get_object_or_404(Scan, public_id=public_id)
     try:
         if request.POST.get("decision") == "mask":
-            curation.mask_text(scan, by=request.user)
+            marks = curation.marks_of(request.POST.get("marks", ""), scan)
+            curation.mask_text(scan, marks=marks, by=request.user)
             messages.success(request, "Text and markers were painted over.")
         else:
             curation.accept_text(scan, by=request.user)
@@ -124,10 +125,11 @@ def review_page(request: HttpRequest) -> HttpResponse:
         try:
             (curation.mask_text if masking else curation.accept_text)(scan, by=request.user)
             done += 1
-        except curation.InUse:
+        except (curation.InUse, ValueError):
             kept += 1
     deed = "masked" if masking else "accepted"
-    messages.success(request, f"{done} scans {deed}." + (f" {kept} in use." if kept else ""))
+    rest = f" {kept} left as they are: in use, or with nothing found to mask." if kept else ""
+    messages.success(request, f"{done} scan{'' if done == 1 else 's'} {deed}.{rest}")
     return redirect(f"{reverse('archive:list')}?review=text")
 
 

@@ -12,7 +12,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from numpy.typing import NDArray
 
-from readerstudy.imaging import blinding_audit, case_frames, frames
+from readerstudy.imaging import archive_audit, blinding_audit, case_frames, frames
 from readerstudy.imaging.models import Scan
 from readerstudy.studies.errors import StudyError
 from readerstudy.studies.models import Frame, Study
@@ -108,7 +108,8 @@ def _store(key: str, content: bytes) -> None:
 
 
 def audit(study: Study) -> dict[str, Any]:
-    """The blinding audit of the study's rendered frames, as plain JSON values."""
+    """The blinding audit of the study's rendered frames, as plain JSON values; beside it, under
+    "as_kept", what the same cases would have told before they were rendered."""
     limit = Protocol.model_validate(study.protocol).blinding_limit
     cases = list(study.cases.select_related("scan", "frame").order_by("number"))
     result = blinding_audit.audit_arrays(
@@ -117,7 +118,14 @@ def audit(study: Study) -> dict[str, Any]:
         groups=[case.scan.patient_key for case in cases],
         limit=limit,
     )
-    return {**result.to_dict(), "cases": [case.number for case in cases]}
+    kept = archive_audit.audit_scans(
+        [case.scan for case in cases], limit=limit, permutations=999, classify=False
+    )
+    return {
+        **result.to_dict(),
+        "cases": [case.number for case in cases],
+        "as_kept": {"summary": kept.summary, "findings": [cue.label for cue in kept.findings]},
+    }
 
 
 def _pixels(frame: Frame) -> tuple[NDArray[np.uint16], int]:

@@ -90,6 +90,25 @@ def test_files_are_sent_imported_looked_at_masked_and_deleted(
     assert scan.source_hash
     assert scan.source_hash != scan.pixel_hash
 
+    # What the detector missed is marked by hand.
+    page.get_by_role("button", name="Mark text").click()
+    box = page.locator(".scan-viewer canvas").bounding_box()
+    assert box is not None
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(*middle)
+    page.mouse.down()
+    page.mouse.move(middle[0] + 60, middle[1] + 40, steps=4)
+    page.mouse.up()
+    expect(page.get_by_text("1 marked.")).to_be_visible()
+    page.get_by_role("button", name="Paint over for good").click()
+    expect(page.get_by_text("Text and markers were painted over.")).to_be_visible()
+    marked = Scan.objects.get(pk=scan.pk)
+    assert len(marked.text_boxes) == len(scan.text_boxes) + 1
+    added = marked.text_boxes[-1]
+    assert abs(added["row"] - scan.rows / 2) <= 2
+    assert abs(added["column"] - scan.columns / 2) <= 2
+    assert added["width"] > added["height"] > 5
+
     page.get_by_role("link", name="Delete").click()
     page.get_by_label("to confirm").fill("nonsense")
     page.get_by_role("button", name="Delete the scan").click()

@@ -55,9 +55,12 @@ def decode_raster(path: Path, kind: str, limits: Limits) -> Decoded:
 def _decode(path: Path, kind: str, limits: Limits) -> Decoded:
     source: Path | io.BytesIO = path
     inverted = False
-    if kind == "tiff" and (turned := black_is_zero(path.read_bytes())) is not None:
-        # Pillow knows WhiteIsZero for 8 bits only, and turns that by itself.
-        source, inverted = io.BytesIO(turned), True
+    if kind == "tiff":
+        # Pillow maps a named file into memory with its sides exchanged where it is to be turned,
+        # and knows WhiteIsZero for 8 bits only, which it turns by itself.
+        content = path.read_bytes()
+        turned = black_is_zero(content)
+        source, inverted = io.BytesIO(turned or content), turned is not None
     with Image.open(source, formats=[_PILLOW[kind]]) as image:
         limits.check_matrix(image.height, image.width)
         frames = getattr(image, "n_frames", 1)
@@ -74,7 +77,8 @@ def _canonical(image: Image.Image, kind: str, *, inverted: bool) -> Decoded:
     bits = 12 if depth in (12, (12,)) else 16
     image.load()
     if orientation != 1:
-        image = ImageOps.exif_transpose(image)  # Pillow turns TIFF while it loads
+        if kind != "tiff":  # Pillow turns that while it loads
+            image = ImageOps.exif_transpose(image)
         notes.append("turned upright as its EXIF orientation says")
         aspect = 1.0 / aspect if orientation >= 5 else aspect
     if aspect != 1.0:

@@ -30,6 +30,20 @@ class Command(BaseCommand):
             "--skip-bad", action="store_true", help="import although manifest rows are wrong"
         )
         parser.add_argument(
+            "--text", choices=["review", "mask"], default="review", help="what is burned in"
+        )
+        parser.add_argument("--dates", choices=["shift", "remove"], default="shift")
+        parser.add_argument(
+            "--retain-device", action="store_true", help="keep the device's identity"
+        )
+        parser.add_argument(
+            "--drop-characteristics", action="store_true", help="keep no sex, age, size, weight"
+        )
+        parser.add_argument(
+            "--safe-private", action="append", default=[], metavar="GROUP,ELEMENT,CREATOR",
+            help="a private attribute to keep; may be given several times",
+        )  # fmt: skip
+        parser.add_argument(
             "--processes", type=int, help="decoding processes (default: one a core)"
         )
 
@@ -39,7 +53,17 @@ class Command(BaseCommand):
             source = open_source(options["path"])
             manifest = options["manifest"].read_bytes() if options["manifest"] else None
             batch, wrong = intake.prepare(
-                source, manifest=manifest, origin=options["origin"], skip_bad=options["skip_bad"]
+                source,
+                manifest=manifest,
+                origin=options["origin"],
+                skip_bad=options["skip_bad"],
+                options={
+                    "text": options["text"],
+                    "dates": options["dates"],
+                    "retain_device": options["retain_device"],
+                    "retain_characteristics": not options["drop_characteristics"],
+                    "safe_private": options["safe_private"],
+                },
             )
         except (SourceError, ManifestError, OSError) as error:
             raise CommandError(str(error)) from None

@@ -21,13 +21,20 @@ async function view(root) {
   const first = root.dataset.width
     ? { centre: Number(root.dataset.centre), width: Math.max(1, Number(root.dataset.width)) }
     : range(pixels, top);
-  const state = { ...first, inverted: false, boxes: true };
+  const state = { ...first, inverted: false, boxes: true, marking: false };
+  // Pixels that are not square are drawn in their true shape.
+  const tall = Number(root.dataset.aspect) || 1;
   canvas.width = columns;
-  canvas.height = rows;
+  canvas.height = Math.round(rows * tall);
+  const sheet = new OffscreenCanvas(columns, rows);
+  const paper = /** @type {OffscreenCanvasRenderingContext2D} */ (sheet.getContext("2d", { alpha: false }));
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));
-  const picture = context.createImageData(columns, rows);
+  const picture = paper.createImageData(columns, rows);
   const words = new Uint32Array(picture.data.buffer);
   const boxes = JSON.parse(document.getElementById("text-boxes")?.textContent ?? "[]");
+
+  /** @type {{row: number, column: number, height: number, width: number}[]} */
+  const marks = [];
 
   let waiting = false;
   const draw = () => {
@@ -43,12 +50,17 @@ async function view(root) {
         table[level] = 0xff000000 | (grey << 16) | (grey << 8) | grey;
       }
       for (let place = 0; place < pixels.length; place += 1) words[place] = table[pixels[place]];
-      context.putImageData(picture, 0, 0);
-      if (state.boxes) {
-        context.lineWidth = Math.max(1, columns / 500);
-        context.strokeStyle = "#d3a657";
-        for (const box of boxes) context.strokeRect(box.column, box.row, box.width, box.height);
-      }
+      paper.putImageData(picture, 0, 0);
+      context.drawImage(sheet, 0, 0, columns, canvas.height);
+      context.lineWidth = Math.max(1, columns / 500);
+      const outline = (/** @type {any[]} */ some) => {
+        for (const box of some) context.strokeRect(box.column, box.row * tall, box.width, box.height * tall);
+      };
+      context.strokeStyle = "#d3a657";
+      if (state.boxes) outline(boxes);
+      context.setLineDash([4 * context.lineWidth, 3 * context.lineWidth]);
+      outline(marks);
+      context.setLineDash([]);
       output.textContent = `centre ${Math.round(state.centre)}, width ${Math.round(state.width)}`;
     });
   };
@@ -57,9 +69,62 @@ async function view(root) {
     state.centre = Math.min(top, Math.max(0, state.centre + higher * state.width));
     draw();
   };
-  canvas.addEventListener("pointerdown", (event) => canvas.setPointerCapture(event.pointerId));
+  const place = (/** @type {PointerEvent} */ event) => {
+    const seen = shownPart(canvas);
+    const within = (/** @type {number} */ share, /** @type {number} */ size) =>
+      Math.round(Math.min(1, Math.max(0, share)) * size);
+    return {
+      column: within((event.clientX - seen.left) / seen.width, columns),
+      row: within((event.clientY - seen.top) / seen.height, rows),
+    };
+  };
+  /** @type {{column: number, row: number} | null} */
+  let corner = null;
+  canvas.addEventListener("pointerdown", (event) => {
+    canvas.setPointerCapture(event.pointerId);
+    if (!state.marking) return;
+    corner = place(event);
+    marks.push({ ...corner, width: 0, height: 0 });
+  });
   canvas.addEventListener("pointermove", (event) => {
-    if (canvas.hasPointerCapture(event.pointerId)) change(event.movementX / 200, event.movementY / 300);
+    if (!canvas.hasPointerCapture(event.pointerId)) return;
+    if (!corner) {
+      change(event.movementX / 200, event.movementY / 300);
+      return;
+    }
+    const { column, row } = place(event);
+    marks[marks.length - 1] = {
+      column: Math.min(column, corner.column),
+      row: Math.min(row, corner.row),
+      width: Math.abs(column - corner.column),
+      height: Math.abs(row - corner.row),
+    };
+    draw();
+  });
+  const release = () => {
+    if (!corner) return;
+    corner = null;
+    const last = marks[marks.length - 1];
+    if (last.width < 2 || last.height < 2) marks.pop();
+    told();
+  };
+  canvas.addEventListener("pointerup", release);
+  canvas.addEventListener("pointercancel", release);
+  const told = () => {
+    const field = /** @type {HTMLInputElement | null} */ (document.querySelector("[data-marks]"));
+    if (field) field.value = marks.length ? JSON.stringify(marks) : "";
+    const mask = /** @type {HTMLButtonElement | null} */ (document.querySelector("[data-mask]"));
+    if (mask) mask.disabled = !marks.length && masked;
+    const back = /** @type {HTMLElement | null} */ (document.querySelector("[data-unmark]"));
+    if (back) back.hidden = !marks.length;
+    const words = document.querySelector("[data-marked]");
+    if (words) words.textContent = marks.length ? `${marks.length} marked.` : "";
+    draw();
+  };
+  const masked = Boolean(/** @type {HTMLButtonElement | null} */ (document.querySelector("[data-mask]"))?.disabled);
+  document.querySelector("[data-unmark]")?.addEventListener("click", () => {
+    marks.pop();
+    told();
   });
   canvas.addEventListener("keydown", (event) => {
     const step = { ArrowLeft: [-0.05, 0], ArrowRight: [0.05, 0], ArrowUp: [0, -0.03], ArrowDown: [0, 0.03] }[event.key];
@@ -71,10 +136,9 @@ async function view(root) {
     Object.assign(state, first);
     draw();
   });
-  for (const name of ["invert", "boxes"]) {
+  for (const [name, key] of [["invert", "inverted"], ["boxes", "boxes"], ["mark", "marking"]]) {
     const button = root.querySelector(`[data-${name}]`);
     button?.addEventListener("click", () => {
-      const key = name === "invert" ? "inverted" : "boxes";
       state[key] = !state[key];
       button.setAttribute("aria-pressed", String(state[key]));
       draw();
@@ -83,6 +147,15 @@ async function view(root) {
   root.querySelector("img")?.remove();
   canvas.hidden = false;
   draw();
+}
+
+/** Where in the window the picture lies: the element may be wider than it. @param {HTMLCanvasElement} canvas */
+function shownPart(canvas) {
+  const box = canvas.getBoundingClientRect();
+  const scale = Math.min(box.width / canvas.width, box.height / canvas.height);
+  const width = canvas.width * scale;
+  const height = canvas.height * scale;
+  return { left: box.left + (box.width - width) / 2, top: box.top + (box.height - height) / 2, width, height };
 }
 
 /** The container of readerstudy/imaging/frames.py. @param {ArrayBuffer} container */
