@@ -281,6 +281,19 @@ def test_weighted_kappa_of_cohen_1968_and_fleiss_cohen_everitt_1969():
     assert weighted.standard_error == pytest.approx(0.0569938847, abs=1e-10)
 
 
+@pytest.mark.parametrize("weights", ["unweighted", "quadratic"])
+def test_bootstrap_of_cohen_has_the_analytic_error(weights):
+    found = cohen_kappa(DIAGNOSES_4X4, weights=weights, bootstrap=2000)
+    # 223 subjects; a standard deviation from 2000 draws is within 5 % (three standard errors).
+    assert found.details["bootstrap_standard_error"] == pytest.approx(
+        found.standard_error, rel=0.06
+    )
+    assert found.details["bootstrap_lower"] == pytest.approx(found.lower, abs=0.03)
+    assert found.details["bootstrap_upper"] == pytest.approx(found.upper, abs=0.03)
+    scott = scott_pi(DIAGNOSES_4X4, weights=weights, bootstrap=200)
+    assert scott.details["bootstrap_lower"] < scott.estimate < scott.details["bootstrap_upper"]
+
+
 def test_both_standard_errors_of_fleiss_cohen_everitt():
     # Fleiss, Levin and Paik, Statistical Methods for Rates and Proportions, 3rd ed., section 18.1:
     # kappa 0.68 (0.676), standard error 0.076 under no agreement, 0.087 for the interval.
@@ -297,6 +310,7 @@ def test_fleiss_equals_fleiss_1971_and_irr():
     assert overall.estimate == pytest.approx(0.430, abs=5e-4)
     assert overall.statistic == pytest.approx(17.652, abs=1e-3)
     expected = [(0.245, 5.192), (0.245, 5.192), (0.520, 11.031), (0.471, 9.994), (0.566, 12.009)]
+    assert all(e.lower < e.estimate < e.upper for e in categories.values())
     for found, (kappa, z) in zip(categories.values(), expected, strict=True):
         assert found.estimate == pytest.approx(kappa, abs=6e-4)
         assert found.statistic == pytest.approx(z, abs=1.1e-3)

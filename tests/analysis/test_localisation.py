@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from readerstudy.analysis.localisation import (
     centre_hits,
     centroid,
+    centroid_hit,
     dice,
     figure_of_merit,
     froc_analysis,
@@ -200,6 +201,20 @@ def test_overlap_by_hand():
         False,
     ]
     assert centre_hits([[2.5, 1.0]], [[0, 0, 2, 2]], slack=0.5).item()
+
+
+def test_centroid_of_a_mark_hits_the_lesion_or_not():
+    lesion = np.zeros((6, 6), bool)
+    lesion[1:4, 1:4] = True
+    mark = np.zeros((6, 6), bool)
+    mark[0:3, 2:5] = True  # centre (3.5, 1.5)
+    assert centroid_hit(mark, lesion)
+    ring = np.ones((6, 6), bool)
+    ring[1:5, 1:5] = False  # centre (3, 3), inside the lesion though no pixel is
+    assert centroid_hit(ring, lesion)
+    assert not centroid_hit(np.roll(mark, 3, axis=0), lesion)
+    with pytest.raises(ValueError, match="empty mask"):
+        centroid_hit(np.zeros((6, 6), bool), lesion)
 
 
 def test_marks_are_matched_once_highest_rating_first():

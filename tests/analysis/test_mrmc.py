@@ -366,6 +366,9 @@ def test_equivalence_and_non_inferiority_are_one_sided_t_tests():
     assert (either.upper < 0.05) == (either.p_value < 0.05)
     with pytest.raises(ValueError, match="interior"):
         equivalence(difference, margin=(0.01, 0.05))
+    assert equivalence(difference, margin=np.int64(1)).details["equivalent"]
+    with pytest.raises(ValueError, match=r"alpha 5"):
+        non_inferiority(difference, margin=0.05, alpha=5)
 
 
 def test_u_statistics_of_a_factorial_design_equal_mrmcaov_unbiased():

@@ -84,8 +84,9 @@ def agreement(
     )
     if ratings.codes.shape[1] == 2 and len(ratings.categories) > 1:
         found["cohen"] = cohen_kappa(
-            cross_table(ratings), weights=weights, categories=ratings.categories, level=level
-        )
+            cross_table(ratings), weights=weights, categories=ratings.categories, level=level,
+            bootstrap=bootstrap, seed=seed,
+        )  # fmt: skip
     return found
 
 

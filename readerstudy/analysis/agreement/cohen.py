@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -40,12 +41,15 @@ def cohen_kappa(
     categories: Sequence[Hashable] | None = None,
     null: float = 0.0,
     level: float = 0.95,
+    bootstrap: int = 0,
+    seed: int | None = 0,
 ) -> Estimate:
     """Cohen's kappa of a q x q table (rows: first rater, columns: second).
 
     The interval uses the standard error under the alternative, the test of ``null`` = 0 the one
     under no agreement beyond chance (Fleiss, Cohen and Everitt 1969, eq. 14 and 9); both are in
     ``details``. A test against another null uses the first. Weights as in ``agreement_weights``.
+    ``bootstrap`` resamples of subjects give a percentile interval in ``details``.
     """
     counts = _square(table)
     q, n = counts.shape[0], counts.sum()
@@ -85,6 +89,8 @@ def cohen_kappa(
         **({"largest_possible": (diagonal - chance) / (1.0 - chance)} if scheme == "unweighted"
            else {}),
     )  # fmt: skip
+    if bootstrap:
+        details.update(_resampled(p, int(n), w, level, bootstrap, seed))
     notes: list[str] = []
     if error <= 1e-12:
         notes.append("degenerate: the estimated standard error is zero, which is not certainty")
@@ -106,20 +112,38 @@ def cohen_kappa(
     )  # fmt: skip
 
 
-def scott_pi(table: ArrayLike, *, level: float = 0.95) -> Estimate:
-    """Scott's pi of a q x q table: Fleiss' kappa of two raters, Gwet's linearised error."""
+def _resampled(
+    shares: Floats, n: int, w: Floats, level: float, replicates: int, seed: int | None
+) -> dict[str, float]:
+    """Percentile interval of kappa over tables of n resampled subjects, all at once."""
+    q = len(shares)
+    drawn = np.random.default_rng(seed).multinomial(n, shares.ravel() / shares.sum(), replicates)
+    p = drawn.reshape(-1, q, q) / n
+    observed = (p * w).sum(axis=(1, 2))
+    chance = np.einsum("bk,kl,bl->b", p.sum(axis=2), w, p.sum(axis=1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        kappa = np.where(1.0 - chance > 1e-12, (observed - chance) / (1.0 - chance), np.nan)
+    kappa = kappa[np.isfinite(kappa)]
+    if kappa.size < 2:
+        return {"bootstrap_replicates": 0}
+    low, high = np.quantile(kappa, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
+    return {
+        "bootstrap_lower": float(low), "bootstrap_upper": float(high),
+        "bootstrap_standard_error": float(kappa.std(ddof=1)), "bootstrap_replicates": kappa.size,
+    }  # fmt: skip
+
+
+def scott_pi(table: ArrayLike, **options: Any) -> Estimate:
+    """Scott's pi of a q x q table: Fleiss' kappa of two raters, Gwet's linearised error.
+
+    Options as in ``agreement_coefficients`` (weights, level, bootstrap).
+    """
     counts = _square(table).astype(int)
     pairs = np.repeat(np.argwhere(counts >= 0), counts.ravel(), axis=0)
     found = agreement_coefficients(
-        Ratings(pairs, tuple(range(counts.shape[0]))), coefficients=["fleiss"], level=level
+        Ratings(pairs, tuple(range(counts.shape[0]))), coefficients=["fleiss"], **options
     )["fleiss"]
-    return Estimate(
-        name="Scott's pi", estimate=found.estimate, standard_error=found.standard_error,
-        lower=found.lower, upper=found.upper, level=level, null=found.null,
-        statistic=found.statistic, df=found.df, p_value=found.p_value,
-        method="Scott's pi, linearised variance over subjects (Gwet 2014)", n=found.n,
-        details=found.details, notes=found.notes,
-    )  # fmt: skip
+    return replace(found, name="Scott's pi", method=found.method.replace(found.name, "Scott's pi"))
 
 
 def paradox(table: ArrayLike, *, level: float = 0.95) -> dict[str, Estimate | float | str]:

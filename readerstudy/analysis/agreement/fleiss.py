@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from readerstudy.analysis.result import Estimate
@@ -27,79 +27,64 @@ def fleiss_kappa(
     *,
     categories: list[Hashable] | None = None,
     level: float = 0.95,
+    bootstrap: int = 0,
+    seed: int | None = 0,
 ) -> tuple[Estimate, dict[Hashable, Estimate]]:
     """Overall Fleiss' kappa and one estimate per category.
 
-    ``ratings`` is coded ratings or a subject x category table of counts. The interval of the
-    overall kappa is Gwet's (valid whether or not the raters agree); the tests are of no agreement
-    beyond chance with the standard errors of 1979, which need the same number of ratings of every
-    subject. Where that number varies, the overall test is Gwet's t and the categories are given
-    without test, with a note.
+    ``ratings`` is coded ratings or a subject x category table of counts. A category's kappa is that
+    of the category against the rest. Intervals are Gwet's (valid whether or not the raters agree);
+    the tests are of no agreement beyond chance with the standard errors of 1979, which need the
+    same number of ratings of every subject and stand in ``details``. Where that number varies the
+    tests are Gwet's t, with a note.
     """
     coded = ratings if isinstance(ratings, Ratings) else ratings_from_counts(
         ratings, categories=categories
     )  # fmt: skip
+    options: dict[str, Any] = {
+        "coefficients": ["fleiss"], "level": level, "bootstrap": bootstrap, "seed": seed,
+    }  # fmt: skip
     counts = coded.counts
-    several = counts.sum(axis=1) >= 2
-    overall = agreement_coefficients(coded, coefficients=["fleiss"], level=level)["fleiss"]
-    used = counts[several]
-    m = used.sum(axis=1)
-    n = used.shape[0]
-    shares = used.sum(axis=0) / m.sum()
-    others = 1.0 - shares
-    balanced = bool((m == m[0]).all()) and several.all()
-    per_category: dict[Hashable, Estimate] = {}
-    error = math.sqrt(2.0 / (n * m[0] * (m[0] - 1.0))) if balanced else None
-    for code, category in enumerate(coded.categories):
-        per_category[category] = _category(
-            category, used[:, code], m, float(shares[code]), error, level
-        )
-    product = float(np.sum(shares * others))
+    m = counts.sum(axis=1)
+    balanced = bool((m == m[0]).all() and m[0] >= 2)
+    pairs = counts.shape[0] * m[0] * (m[0] - 1.0)
+    shares = counts.sum(axis=0) / m.sum()
+    product = float(np.sum(shares * (1.0 - shares)))
+    overall = agreement_coefficients(coded, **options)["fleiss"]
     if balanced and product > 0:
-        variance = 2.0 * (product**2 - float(np.sum(shares * others * (others - shares))))
-        error_null = math.sqrt(variance / (n * m[0] * (m[0] - 1.0))) / product
-        z = overall.estimate / error_null
-        details: dict[str, Any] = {**overall.details, "standard_error_under_null": error_null}
-        overall = replace(
-            overall, statistic=z, df=None, p_value=float(2.0 * stats.norm.sf(abs(z))),
-            details=details,
-            method="Fleiss' kappa; test: Fleiss, Nee and Landis 1979; interval: Gwet 2014",
-        )  # fmt: skip
+        skew = float(np.sum(shares * (1.0 - shares) * (1.0 - 2.0 * shares)))
+        error = math.sqrt(2.0 * (product**2 - skew)) / (product * math.sqrt(pairs))
+        overall = _tested(overall, error)
     elif not balanced:
-        note = (
-            f"subjects have {int(m.min())} to {int(m.max())} ratings: the 1979 standard error does "
-            "not apply; test and interval after Gwet 2014"
-        )
-        overall = replace(overall, notes=(*overall.notes, note))
+        overall = replace(overall, notes=(*overall.notes, _unequal(m)))
+    per_category: dict[Hashable, Estimate] = {}
+    for code, category in enumerate(coded.categories):
+        alone = np.where(coded.codes >= 0, coded.codes == code, -1).astype(np.intp)
+        found = agreement_coefficients(Ratings(alone, ("rest", category)), **options)["fleiss"]
+        found = replace(found, name=f"Fleiss' kappa of {category}")
+        if shares[code] in (0.0, 1.0):
+            found = replace(found, notes=("not defined: the category was used never or always",))
+        elif balanced:
+            found = _tested(found, math.sqrt(2.0 / pairs))
+        else:
+            found = replace(found, notes=(*found.notes, _unequal(m)))
+        details = {**found.details, "share": float(shares[code])}
+        per_category[category] = replace(found, details=details)
     return overall, per_category
 
 
-def _category(
-    category: Hashable,
-    chosen: np.ndarray[Any, np.dtype[np.float64]],
-    m: np.ndarray[Any, np.dtype[np.float64]],
-    share: float,
-    error: float | None,
-    level: float,
-) -> Estimate:
-    common: dict[str, Any] = {
-        "name": f"Fleiss' kappa of {category}",
-        "level": level,
-        "n": int(m.size),
-        "method": "Fleiss' kappa of one category against the rest (Fleiss, Nee and Landis 1979)",
-    }
-    if share <= 0.0 or share >= 1.0:
-        note = "not defined: the category was used never or always"
-        return Estimate(estimate=float("nan"), notes=(note,), **common)
-    # The 1971 form for equal m; for unequal m each subject's disagreement by its own pairs.
-    disagreement = float(np.mean(chosen * (m - chosen) / (m * (m - 1.0))))
-    kappa = 1.0 - disagreement / (share * (1.0 - share))
-    if error is None:
-        return Estimate(
-            estimate=kappa, notes=("no test: subjects have different numbers of ratings",), **common
-        )
-    z = kappa / error
-    return Estimate(
-        estimate=kappa, standard_error=error, null=0.0, statistic=z,
-        p_value=float(2.0 * stats.norm.sf(abs(z))), details={"share": share}, **common,
+def _tested(found: Estimate, error: float) -> Estimate:
+    """With the normal test of no agreement by the standard error of 1979."""
+    z = found.estimate / error
+    return replace(
+        found, null=0.0, statistic=z, df=None, p_value=float(2.0 * stats.norm.sf(abs(z))),
+        details={**found.details, "standard_error_under_null": error},
+        method="Fleiss' kappa; test: Fleiss, Nee and Landis 1979; interval: Gwet 2014",
     )  # fmt: skip
+
+
+def _unequal(m: NDArray[np.float64]) -> str:
+    return (
+        f"subjects have {int(m.min())} to {int(m.max())} ratings: the 1979 standard error does not "
+        "apply; test and interval after Gwet 2014"
+    )

@@ -70,6 +70,16 @@ def centroid(mask: ArrayLike) -> tuple[float, float]:
     return float(columns.mean() + 0.5), float(rows.mean() + 0.5)
 
 
+def centroid_hit(mark: ArrayLike, lesion: ArrayLike) -> bool:
+    """Whether the centre of mass of a mark's mask lies in the lesion's mask.
+
+    Raises ``ValueError`` for masks of different shapes or an empty mark.
+    """
+    a, b = _masks(mark, lesion)
+    x, y = centroid(a)
+    return bool(b[min(int(y), b.shape[0] - 1), min(int(x), b.shape[1] - 1)])
+
+
 def centre_hits(marks: ArrayLike, lesions: ArrayLike, *, slack: float = 0.0) -> NDArray[np.bool_]:
     """Whether the centre of each mark lies in each lesion box widened by ``slack`` (n x m).
 

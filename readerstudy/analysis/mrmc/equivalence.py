@@ -24,7 +24,8 @@ def equivalence(
     inside the margin is the same decision. Raises ``ValueError`` for a margin that does not hold
     ``null`` in its interior.
     """
-    low, high = (-margin, margin) if isinstance(margin, (int, float)) else margin
+    _checked(alpha)
+    low, high = margin if isinstance(margin, tuple) else (-margin, margin)
     if not low < 0.0 < high:
         raise ValueError(f"margin ({low:g}, {high:g}) must hold zero difference in its interior")
     base = replace(
@@ -61,6 +62,7 @@ def non_inferiority(
     """
     if not margin > 0:
         raise ValueError(f"margin {margin:g} must be positive: the loss that is still acceptable")
+    _checked(alpha)
     sign = 1.0 if higher_is_better else -1.0
     base = replace(
         found, name=f"non-inferiority of {found.name}", null=-sign * margin, statistic=None,
@@ -81,6 +83,11 @@ def non_inferiority(
         base, statistic=t, p_value=p, lower=found.estimate - reach, upper=found.estimate + reach,
         details={**base.details, "non_inferior": p < alpha},
     )  # fmt: skip
+
+
+def _checked(alpha: float) -> None:
+    if not 0 < alpha < 0.5:
+        raise ValueError(f"alpha {alpha} of a one-sided test must lie between 0 and 0.5")
 
 
 def _df(found: Estimate) -> float:

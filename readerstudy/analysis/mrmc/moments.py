@@ -24,8 +24,8 @@ from readerstudy.analysis.delong import placement_matrix
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-# Positive cases and numbers compared at a time: blocks stay in the cache, and their sums of ones
-# are exact in float32.
+# Positive cases (at least) and numbers compared at a time: blocks stay in the cache, and their sums
+# of ones are exact in float32.
 ROWS = 8
 NUMBERS = 200_000
 
@@ -138,45 +138,60 @@ def _shared_pairs(
     m = positive.shape[0]
     total = np.zeros((m, m))
     ranks1, ranks0 = _common_ranks(positive, negative)
-    for rows in _blocks(read1):
-        cells = np.flatnonzero(read1[:, rows].any(axis=1))
+    for run in _runs(read1):
+        cells = np.flatnonzero(read1[:, run].any(axis=1))
         columns = np.flatnonzero(read0[cells].any(axis=0))
         if cells.size == 0 or columns.size == 0:
             continue
-        high = ranks1[np.ix_(cells, rows)][:, :, None]
         low = ranks0[np.ix_(cells, columns)][:, None, :]
-        width = max(1, NUMBERS // (cells.size * rows.size))
-        product = np.zeros((cells.size, cells.size))
-        single = np.zeros(cells.size)
-        buffer = np.empty((cells.size, rows.size, min(width, columns.size)), dtype=np.float32)
-        for start in range(0, columns.size, width):
-            part = low[:, :, start : start + width]
-            # d = 2 s - 1 is the sign of a difference of ranks.
-            d = np.subtract(high, part, out=buffer[:, :, : part.shape[2]])
-            flat = np.clip(d, -1.0, 1.0, out=d).reshape(cells.size, -1)
-            if centre is not None:
-                d += (1.0 - 2.0 * centre[cells])[:, None, None].astype(np.float32)
-                d *= read1[np.ix_(cells, rows)][:, :, None]
-                d *= read0[np.ix_(cells, columns[start : start + width])][:, None, :]
-            product += flat @ flat.T
-            single += flat.sum(axis=1)
-        if centre is not None:
-            total[np.ix_(cells, cells)] += product / 4.0
-            continue
-        pairs = rows.size * columns.size
-        total[np.ix_(cells, cells)] += (product + single[:, None] + single + pairs) / 4.0
+        block = max(ROWS, NUMBERS // (cells.size * columns.size))
+        for start in range(0, run.size, block):
+            rows = run[start : start + block]
+            high = ranks1[np.ix_(cells, rows)][:, :, None]
+            off = None if centre is None else (
+                centre[cells], read1[np.ix_(cells, rows)], read0[np.ix_(cells, columns)]
+            )  # fmt: skip
+            total[np.ix_(cells, cells)] += _products(high, low, off)
     return total
 
 
-def _blocks(read: Bools) -> Iterator[NDArray[np.intp]]:
-    """Cases in blocks of alike reading patterns."""
+def _products(
+    high: NDArray[np.float32],
+    low: NDArray[np.float32],
+    centre: tuple[Floats, Bools, Bools] | None,
+) -> Floats:
+    """Sums of products over one block of ranks (cell x row x 1 and cell x 1 x column)."""
+    cells, rows, columns = high.shape[0], high.shape[1], low.shape[2]
+    width = max(1, NUMBERS // (cells * rows))
+    product = np.zeros((cells, cells))
+    single = np.zeros(cells)
+    buffer = np.empty((cells, rows, min(width, columns)), dtype=np.float32)
+    for start in range(0, columns, width):
+        part = low[:, :, start : start + width]
+        # d = 2 s - 1 is the sign of a difference of ranks.
+        d = np.subtract(high, part, out=buffer[:, :, : part.shape[2]])
+        np.clip(d, -1.0, 1.0, out=d)
+        if centre is not None:
+            value, read1, read0 = centre
+            d += (1.0 - 2.0 * value)[:, None, None].astype(np.float32)
+            d *= read1[:, :, None]
+            d *= read0[:, None, start : start + width]
+        flat = d.reshape(cells, -1)
+        product += flat @ flat.T
+        single += flat.sum(axis=1)
+    if centre is not None:
+        return product / 4.0
+    return (product + single[:, None] + single + rows * columns) / 4.0
+
+
+def _runs(read: Bools) -> Iterator[NDArray[np.intp]]:
+    """Cases in runs of alike reading patterns."""
     order = np.lexsort(read[::-1])
     patterns = read[:, order]
     breaks = np.flatnonzero((patterns[:, 1:] != patterns[:, :-1]).any(axis=0)) + 1
     if breaks.size > read.shape[1] // 8:
         breaks = breaks[:0]  # Scattered gaps: patterns of single cases would only make blocks tiny.
-    for run in np.split(order, breaks):
-        yield from (run[start : start + ROWS] for start in range(0, run.size, ROWS))
+    yield from np.split(order, breaks)
 
 
 def _common_ranks(
