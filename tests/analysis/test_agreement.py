@@ -162,6 +162,46 @@ def test_krippendorff_equals_his_own_example(metric, alpha):
     assert krippendorff_alpha(FOUR_RATERS, metric=metric).estimate == pytest.approx(alpha, abs=5e-4)
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "alpha"),
+    [
+        # Krippendorff 2011, section A (Meg and Owen, binary) and B (Ben and Gerry, nominal).
+        ("0100000010", "1110010000", 0.095),
+        ("aabbdcccedda", "babbbccceddd", 0.692),
+    ],
+)
+def test_krippendorff_of_two_observers_equals_his_examples(first, second, alpha):
+    pairs = list(zip(first, second, strict=True))
+    found = krippendorff_alpha(np.array(pairs, dtype=object))
+    assert found.estimate == pytest.approx(alpha, abs=6e-4)
+
+
+@pytest.mark.parametrize(("metric", "alpha"), [("nominal", 0.691), ("interval", 0.811)])
+def test_krippendorff_of_three_coders_with_many_gaps(metric, alpha):
+    # The worked example of Wikipedia's article on the coefficient (three coders, 15 units).
+    a = [N, N, N, N, N, 3, 4, 1, 2, 1, 1, 3, 3, N, 3]
+    b = [1, N, 2, 1, 3, 3, 4, 3, N, N, N, N, N, N, N]
+    c = [N, N, 2, 1, 3, 4, 4, N, 2, 1, 1, 3, 3, N, 4]
+    found = krippendorff_alpha(np.column_stack([a, b, c]), metric=metric)
+    assert found.estimate == pytest.approx(alpha, abs=5e-4)
+
+
+def test_fleiss_of_fourteen_psychiatrists():
+    # The worked example of Wikipedia's article: 10 subjects, 14 raters, kappa 0.210.
+    counts = [[0,0,0,0,14],[0,2,6,4,2],[0,0,3,5,6],[0,3,9,2,0],[2,2,8,1,1],[7,7,0,0,0],
+              [3,2,6,3,0],[2,5,3,2,2],[6,5,2,1,0],[0,2,2,3,7]]  # fmt: skip
+    assert fleiss_kappa(counts)[0].estimate == pytest.approx(0.210, abs=5e-4)
+
+
+@pytest.mark.parametrize(
+    ("table", "kappa"),
+    # The worked examples of Wikipedia's article on Cohen's kappa.
+    [([[20, 5], [10, 15]], 0.4), ([[45, 15], [25, 15]], 0.1304), ([[25, 35], [5, 35]], 0.2593)],
+)
+def test_cohen_of_worked_examples(table, kappa):
+    assert cohen_kappa(table).estimate == pytest.approx(kappa, abs=5e-5)
+
+
 @pytest.mark.parametrize("metric", ["nominal", "ordinal", "interval", "ratio"])
 def test_krippendorff_equals_the_python_package(metric):
     import krippendorff
