@@ -579,6 +579,25 @@ def test_perfect_readers_get_an_exact_interval():
     assert (worst.lower, worst.upper) == (0.0, pytest.approx(1 - 0.025**0.1))
 
 
+def test_one_perfect_reader_gets_an_exact_interval_of_his_own():
+    perfect = van_dyke()
+    own = (perfect["reader"] == 4) & (perfect["modality"] == 2)
+    perfect["rating"] = perfect["rating"].where(~own, 1 + 4 * perfect["truth"])
+    for analyse in (obuchowski_rockette, u_statistics):
+        found = analyse(perfect).reader_values[2, 4]
+        assert found.estimate == 1.0
+        assert found.lower == pytest.approx(0.025 ** (1 / 45))  # Clopper-Pearson, 45 of 45 pairs
+        assert found.upper == 1.0
+        assert any("degenerate" in note for note in found.notes)
+
+
+def test_a_scale_without_a_threshold_is_told_what_it_needs():
+    with pytest.raises(ValueError, match="rating is a scale: give the threshold"):
+        obuchowski_rockette(van_dyke(), metric="sensitivity")
+    with pytest.raises(ValueError, match=r"truth 'maybe' is neither"):
+        obuchowski_rockette(van_dyke().assign(truth="maybe"))
+
+
 def test_all_ties_are_chance_and_degenerate():
     table = van_dyke().assign(rating=3)
     found = obuchowski_rockette(table)

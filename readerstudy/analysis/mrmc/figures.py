@@ -43,6 +43,8 @@ class Figures:
     cases: int
     positives: int
     negatives: int
+    sizes: Floats
+    """Disjoint positive-negative pairs (functions and the AUC), else cases, of each cell."""
     notes: tuple[str, ...] = field(default=())
 
 
@@ -190,8 +192,16 @@ def _assembled(
         cases=used.shape[1],
         positives=int(labels.sum()) if labels is not None else 0,
         negatives=int((~labels).sum()) if labels is not None else 0,
+        sizes=_sizes(used, labels).reshape(shape),
         notes=tuple(notes),
     )
+
+
+def _sizes(cells: Floats, truth: Bools | None) -> Floats:
+    read = np.isfinite(cells)
+    if truth is None:
+        return np.asarray(read.sum(axis=1), dtype=float)
+    return np.minimum(read[:, truth].sum(axis=1), read[:, ~truth].sum(axis=1)).astype(float)
 
 
 def _influence(cells: Floats, truth: Bools | None) -> tuple[Floats, Floats]:

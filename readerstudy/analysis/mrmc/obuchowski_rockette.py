@@ -128,6 +128,13 @@ def cube_for(
     on_ratings = metric == "auc" or not isinstance(metric, str)
     if isinstance(metric, str) and metric not in METRICS:
         raise ValueError(f"unknown figure of merit {metric!r}: use one of {', '.join(METRICS)}")
+    if not on_ratings and threshold is None and positive_rating is None and rating in table.columns:
+        kind = pd.api.types.infer_dtype(table[rating].dropna())
+        if kind in {"integer", "floating"} and not table[rating].dropna().isin([0, 1]).all():
+            raise ValueError(
+                f"{metric} needs answers of 0 and 1, and {rating} is a scale: give the threshold "
+                "from which a rating counts as positive"
+            )
     cube = rating_cube(
         table, reader=reader, case=case, modality=modality,
         truth=None if metric == "proportion" and (truth is None or truth not in table.columns)
@@ -225,8 +232,9 @@ def analyse_figures(
     }  # fmt: skip
     equality = equality_test(*args, covariance_method) if len(modalities) > 1 else None
     per_reader, per_difference = _of_readers(
-        c, values, modalities, readers, metric, level, bounds, case_factor
-    )
+        c, values, modalities, readers, metric, level, bounds, case_factor,
+        None if figures is None or metric not in METRICS else figures.sizes,
+    )  # fmt: skip
     return MrmcResult(
         figure_of_merit=metric,
         method="Obuchowski-Rockette, Hillis degrees of freedom",
@@ -259,6 +267,7 @@ def _of_readers(
     level: float,
     bounds: tuple[float, float],
     case_factor: str,
+    sizes: Floats | None,
 ) -> tuple[
     dict[tuple[Hashable, Hashable], Estimate],
     dict[tuple[Hashable, Hashable, Hashable], Estimate],
@@ -279,13 +288,18 @@ def _of_readers(
                 continue
             notes: tuple[str, ...] = ()
             error = math.sqrt(max(0.0, variance))
+            value = float(values[i, j])
+            lower: float | None = max(bounds[0], value - reach * error)
+            upper: float | None = min(bounds[1], value + reach * error)
             if variance <= ROUNDING:
-                error = 0.0
+                error, lower, upper = 0.0, None, None
                 notes = ("degenerate: zero variance over cases is not certainty",)
+                if sizes is not None and value in (0.0, 1.0):
+                    bound = ((1.0 - level) / 2.0) ** (1.0 / max(1.0, float(sizes[i, j])))
+                    lower, upper = (bound, 1.0) if value == 1.0 else (0.0, 1.0 - bound)
+                    notes = (*notes, "exact interval from the bound of a figure of 0 or 1")
             singles[what, who] = Estimate(
-                name=name, estimate=float(values[i, j]), standard_error=error,
-                lower=max(bounds[0], values[i, j] - reach * error) if error else None,
-                upper=min(bounds[1], values[i, j] + reach * error) if error else None,
+                name=name, estimate=value, standard_error=error, lower=lower, upper=upper,
                 level=level, method="variance over cases, normal interval", notes=notes,
             )  # fmt: skip
         if case_factor == "fixed" or np.isnan(values[:, j]).any() or c.modalities < 2:

@@ -279,15 +279,24 @@ def _at_bound(found: Estimate, cells: Layout, index: int, level: float) -> Estim
 
     That reader's figure is at the bound with at most theta^m, m his disjoint comparisons.
     """
-    m = cells.moments_of_cells
-    own = cells.cells[index][0]
-    size = m.counts[own]
-    if m.denominators.shape[0] == 4:  # n1 n0^2 and n1^2 n0 over n1 n0.
-        size = min(m.denominators[1, own, own], m.denominators[2, own, own]) / size
-    bound = ((1.0 - level) / 2.0) ** (1.0 / max(1.0, float(size)))
-    lower, upper = (bound, 1.0) if cells.perfect[index] == 1.0 else (0.0, 1.0 - bound)
+    size = _disjoint(cells.moments_of_cells, int(cells.cells[index][0]))
+    lower, upper = _bound(cells.perfect[index], size, level)
     note = "exact interval for these readers from the bound of a figure of merit of 0 or 1"
     return replace(found, lower=lower, upper=upper, notes=(*found.notes, note))
+
+
+def _disjoint(m: CellMoments, cell: int) -> float:
+    """A cell's disjoint positive-negative pairs, or its cases."""
+    size = float(m.counts[cell])
+    if m.denominators.shape[0] == 4:  # n1 n0^2 and n1^2 n0 over n1 n0.
+        size = min(m.denominators[1, cell, cell], m.denominators[2, cell, cell]) / size
+    return float(size)
+
+
+def _bound(value: float, size: float, level: float) -> tuple[float, float]:
+    """Clopper-Pearson's interval of none or all of so many."""
+    bound = ((1.0 - level) / 2.0) ** (1.0 / max(1.0, size))
+    return (bound, 1.0) if value == 1.0 else (0.0, 1.0 - bound)
 
 
 def _difference(
@@ -338,12 +347,18 @@ def _reader_values(
             continue
         value, variance = float(moments.means[cell]), float(variances[cell])
         error = math.sqrt(variance) if variance > ROUNDING else None
+        lower = upper = None
+        notes: tuple[str, ...] = ()
+        if error is not None:
+            lower, upper = max(0.0, value - reach * error), min(1.0, value + reach * error)
+        else:
+            notes = ("degenerate: no variance over cases",)
+            if value in (0.0, 1.0):
+                lower, upper = _bound(value, _disjoint(moments, cell), level)
+                notes = (*notes, "exact interval from the bound of a figure of 0 or 1")
         found[cube.modalities[a], cube.readers[b]] = Estimate(
             name=f"{metric} of reader {cube.readers[b]}, {cube.modalities[a]}", estimate=value,
-            standard_error=error,
-            lower=None if error is None else max(0.0, value - reach * error),
-            upper=None if error is None else min(1.0, value + reach * error),
-            level=level, method="unbiased variance over cases, normal interval",
-            notes=() if error is not None else ("degenerate: no variance over cases",),
+            standard_error=error, lower=lower, upper=upper, level=level, notes=notes,
+            method="unbiased variance over cases, normal interval",
         )  # fmt: skip
     return found
