@@ -221,7 +221,7 @@ def test_alpha_of_continuous_ratings_equals_the_category_form_and_the_package(me
         {"interval": 0.849, "ordinal": 0.815}[metric], abs=5e-4
     )
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(140, 1)) + 0.7 * rng.normal(size=(140, 4))
+    x = rng.normal(size=(190, 1)) + 0.7 * rng.normal(size=(190, 4))
     x[rng.random(x.shape) < 0.2] = np.nan
     found = krippendorff_alpha(x, metric=metric, bootstrap=500)
     assert found.estimate == pytest.approx(krippendorff.alpha(x.T, level_of_measurement=metric))
