@@ -167,6 +167,9 @@ class _Problems(list[str]):
                 self.add(f"the {name} is missing")
             return
         low, high = SCALES[kind]
+        if not complete and math.isfinite(value):
+            # A number may still be in the typing: "30" begins with "3".
+            return
         if not (math.isfinite(value) and low <= value <= high):
             self.add(f"{name} {value:g} is not between {low} and {high}")
         elif kind != "0-100" and value != int(value):
@@ -248,24 +251,23 @@ def question_problems(
             if question.required and complete:
                 problems.append(f"“{question.text}” has no answer")
             continue
-        if not _fits(value, question):
+        if not _fits(value, question, complete):
             problems.append(f"“{question.text}”: {value!r} is not a possible answer")
     return problems
 
 
-def _fits(value: Any, question: Question) -> bool:
+def _fits(value: Any, question: Question, complete: bool) -> bool:
     match question.kind:
         case "choice":
             return value in question.options
         case "multiple-choice":
             return isinstance(value, list) and all(item in question.options for item in value)
         case "number":
-            return (
-                isinstance(value, int | float)
-                and not isinstance(value, bool)
-                and math.isfinite(value)
-                and (question.minimum is None or value >= question.minimum)
-                and (question.maximum is None or value <= question.maximum)
-            )
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                return False
+            above = question.minimum is None or value >= question.minimum
+            below = question.maximum is None or value <= question.maximum
+            # In a draft the number may still be in the typing.
+            return math.isfinite(value) and (not complete or (above and below))
         case _:
             return isinstance(value, str) and len(value) <= 10_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from statistics import median
 from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
@@ -16,6 +17,7 @@ from readerstudy.studies import amendments
 from readerstudy.studies.models import Presentation, Reader, Session, Study
 from readerstudy.studies.protocol import Phase, Protocol
 
+FEWEST_FOR_A_PACE = 5
 # Presentations after the first unread one whose frames may be fetched.
 LOOKAHEAD = 3
 
@@ -202,6 +204,24 @@ class Sitting:
             "practice_done": sum(place.settled for place in practice),
             "practice_total": len(practice),
         }
+
+
+    def own_seconds_a_case(self) -> float | None:
+        """The reader's median active time at this session's counted cases, in seconds.
+
+        None until there are enough of them to say.
+        """
+        latest: dict[int, float] = {}
+        readings = Reading.objects.filter(
+            presentation__session=self.session, presentation__is_training=False, submitted=True
+        ).order_by("revision")
+        for presentation, timings in readings.values_list("presentation_id", "timings"):
+            active = timings.get("active_ms")
+            if isinstance(active, int | float) and active > 0:
+                latest[presentation] = float(active)
+        if len(latest) < FEWEST_FOR_A_PACE:
+            return None
+        return round(median(latest.values()) / 1000, 1)
 
 
 def with_outcome(presentations: QuerySet[Presentation]) -> QuerySet[Any]:

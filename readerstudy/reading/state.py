@@ -78,9 +78,12 @@ def _session(sitting: Sitting) -> dict[str, Any]:
         "form": form.describe(phase),
         "timed": phase.exposure.mode != "unlimited",
         "mask": phase.exposure.mask,
+        "between": phase.exposure.between,
+        "between_ms": phase.exposure.between_ms,
         "break_every": sitting.protocol.design.break_every,
         "may_revise": sitting.may_revise,
         "seconds_a_case": sitting.protocol.design.seconds_a_case,
+        "own_seconds_a_case": sitting.own_seconds_a_case(),
         "progress": sitting.progress(),
     }
 

@@ -116,6 +116,10 @@ class Exposure(Part):
     mode: Literal["unlimited", "fixed", "staircase"] = "unlimited"
     milliseconds: int = Field(1000, ge=16, le=600_000)
     mask: Literal["grey", "noise"] = "noise"
+    between: Literal["none", "grey", "noise"] = Field(
+        "none", description="A mask between one case and the next."
+    )
+    between_ms: int = Field(500, ge=100, le=5000, description="How long that mask is shown.")
 
 
 class Term(Part):

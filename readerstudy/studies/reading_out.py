@@ -107,6 +107,8 @@ def _phase(number: int, phase: Phase) -> Chapter:
     chapter.lines += _lines(phase.exposure, wording.EXPOSURE)
     if phase.exposure.mode == "unlimited":
         chapter.lines = [li for li in chapter.lines if li[0] not in ("Time shown", "Mask")]
+    if phase.exposure.between == "none":
+        chapter.lines = [li for li in chapter.lines if li[0] != "Mask between cases for"]
     chapter.lines += _lines(phase.form, wording.FORM)
     findings = phase.form.findings
     if findings.ask:

@@ -148,8 +148,16 @@ EXPOSURE = {
             "staircase": "Adaptive staircase",
         },
     ),
-    "milliseconds": Word("Time shown", "Where a staircase begins.", unit="ms"),
+    "milliseconds": Word(
+        "Time shown", "Of a fixed time; a staircase begins at 500 ms.", unit="ms"
+    ),
     "mask": Word("Mask", choices={"grey": "Grey", "noise": "Noise"}),
+    "between": Word(
+        "Between cases",
+        "So that no case is seen over the one before.",
+        {"none": "Nothing", "grey": "A grey mask", "noise": "A noise mask"},
+    ),
+    "between_ms": Word("Mask between cases for", unit="ms"),
 }
 FORM = {
     "judgment": Word("Ask: real or synthetic?", "Not in a purpose-blinded or forced-choice phase."),

@@ -376,3 +376,64 @@ def test_a_person_without_studies_is_told_how_one_gets_there(client: Client) -> 
 
     client.force_login(make_user())
     assert "No study waits for you" in client.get("/read/").content.decode()
+
+
+@pytest.mark.parametrize("damage", ["half\ud83d", "nul\x00here"])
+def test_text_that_no_database_keeps_is_stored_without_what_is_broken(
+    room: ReadingRoom, damage: str
+) -> None:
+    """A comment cut at its greatest length in the middle of an emoji must not block the queue."""
+    target = room.presentations()[0].public_id
+    answer = {**ANSWER, "comment": damage}
+    assert Browser(room).put(target, answer=answer).status_code == 200
+    assert Reading.objects.get().comment in {"half?", "nulhere"}
+
+
+def test_a_number_in_the_typing_is_a_draft_and_not_an_answer() -> None:
+    from readerstudy.studies.protocol import Question
+
+    age = Question(key="age", text="Age", kind="number", minimum=18, maximum=99)
+    room = make_room(cases=1, phases=[Phase(form=Form(questions=[age]))])
+    target = room.presentations()[0].public_id
+    typing = {**ANSWER, "answers": {"age": 3}}
+    assert Browser(room).put(target, answer=typing, submitted=False).status_code == 200
+    assert Browser(room).put(target, answer=typing, revision=2).status_code == 422
+    words = {**ANSWER, "answers": {"age": "three"}}
+    assert Browser(room).put(target, answer=words, submitted=False, revision=2).status_code == 422
+
+
+@pytest.mark.parametrize("damage", ["cut", "byte", "other"])
+def test_a_frame_that_is_not_the_locked_one_is_never_delivered(
+    room: ReadingRoom, damage: str
+) -> None:
+    """Cut short, one bit turned (even in the header), or another case's file in its place."""
+    from django.core.files.base import ContentFile
+
+    first, second = (
+        Frame.objects.get(case=each.case).storage_key for each in room.presentations()[:2]
+    )
+    with default_storage.open(second if damage == "other" else first) as stored:
+        content = bytearray(stored.read())
+    if damage == "cut":
+        del content[len(content) // 2 :]
+    elif damage == "byte":
+        content[4] ^= 1
+    default_storage.delete(first)
+    default_storage.save(first, ContentFile(bytes(content)))
+    response = Browser(room).frame(room.presentations()[0].public_id)
+    assert response.status_code == 503
+    assert response.json()["reason"] == "Frame could not be shown."
+
+
+def test_time_left_goes_by_the_readers_own_pace_on_any_device() -> None:
+    room = make_room(cases=8)
+    browser = Browser(room)
+    for number, each in enumerate(room.presentations()[:5], 1):
+        assert browser.state()["session"]["own_seconds_a_case"] is None
+        browser.put(each.public_id, timings={"active_ms": 1000 * number})
+    assert browser.state()["session"]["own_seconds_a_case"] == 3.0
+
+
+def test_the_schema_of_the_interface_is_not_for_readers(room: ReadingRoom) -> None:
+    """It names what a later phase asks."""
+    assert Browser(room).client.get("/api/openapi.json").status_code == 302

@@ -23,16 +23,13 @@ function token(): string {
 }
 
 export class Api {
-  constructor(readonly study: string) {}
-
-  url(path: string): string {
-    return `/api/reading/studies/${this.study}${path}`;
-  }
+  /** ``base``: where the study's interface is, as the page was told. */
+  constructor(private base: string) {}
 
   async call<T>(method: "GET" | "POST" | "PUT", path: string, body?: unknown): Promise<T> {
     let response: Response;
     try {
-      response = await fetch(this.url(path), {
+      response = await fetch(this.base + path, {
         method,
         credentials: "same-origin",
         cache: "no-store",

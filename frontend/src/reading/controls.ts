@@ -13,7 +13,6 @@ import type { Answer, Feedback, Item, ReviewEntry, SessionSpec } from "./types";
 import { Summary } from "./summary";
 import { imageActions } from "./actions";
 import { feedbackSheet, pauseSheet, reviewSheet } from "./between";
-import { expose } from "./exposure";
 import type { Viewer } from "./viewer/viewer";
 
 export interface ControlsContext {
@@ -37,7 +36,7 @@ export class ImageControls {
 
   constructor(readonly context: ControlsContext) {
     const { viewer, stage, keys, session } = context;
-    this.pace = new Pace(session.seconds_a_case);
+    this.pace = new Pace(session.seconds_a_case, session.own_seconds_a_case);
     this.summaryOf = new Summary(viewer);
     this.regions = new Regions(viewer, stage, keys, {
       changed: () => context.regionsChanged(),
@@ -130,10 +129,6 @@ export class ImageControls {
       });
     });
     await show();
-  }
-
-  expose(ms: number, mask: "grey" | "noise"): Promise<{ ms: number; frames: number }> {
-    return expose(this.viewer, ms, mask);
   }
 
   // -- Sheets ---------------------------------------------------------------------------------------

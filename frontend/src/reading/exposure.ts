@@ -1,37 +1,51 @@
 /** A timed showing: whole screen refreshes, counted and measured. */
-import type { Viewer } from "./viewer/viewer";
+import type { Painted, Viewer } from "./viewer/viewer";
 
-/**
- * Masks the shown image after ``ms``, at the screen refresh nearest to it. Resolves with the time
- * from the refresh that brought the image to the one that brought the mask.
- */
-export function expose(
-  viewer: Viewer,
-  ms: number,
-  mask: "grey" | "noise",
-): Promise<{ ms: number; frames: number }> {
-  return new Promise((resolve) => {
-    let first = 0;
-    let last = 0;
+export interface Exposed {
+  /** From the refresh that brought the image to the one that brought the mask. */
+  ms: number;
+  frames: number;
+  /** Masked early because the page was hidden or the reader paused. */
+  interrupted: boolean;
+}
+
+export interface Showing {
+  done: Promise<Exposed>;
+  /** Masks at once. */
+  stop(): void;
+}
+
+/** Masks the image that ``painted`` brought after ``ms``, at the screen refresh nearest to it. */
+export function expose(viewer: Viewer, painted: Painted, ms: number, mask: "grey" | "noise"): Showing {
+  let stop = (): void => undefined;
+  const done = new Promise<Exposed>((resolve) => {
+    const first = painted.refresh;
+    let last = first;
     let frames = 0;
+    let over = false;
+    const end = (now: number, interrupted: boolean): void => {
+      if (over) return;
+      over = true;
+      document.removeEventListener("visibilitychange", hidden);
+      viewer.hide(mask);
+      resolve({ ms: Math.round((now - first) * 10) / 10, frames, interrupted });
+    };
     const tick = (now: number): void => {
-      if (!first) {
-        first = last = now;
-        requestAnimationFrame(tick);
-        return;
-      }
+      if (over) return;
       const refresh = now - last;
       last = now;
       frames++;
-      // Drawn now, the mask is seen at the next refresh: stop when that one is nearest to the end.
-      const reached = now - first;
-      if (reached + refresh / 2 < ms) {
-        requestAnimationFrame(tick);
-        return;
-      }
-      viewer.hide(mask);
-      resolve({ ms: Math.round(reached * 10) / 10, frames });
+      // What is drawn in this tick is seen with this refresh: mask when it is the nearest to the end.
+      if (now - first + refresh / 2 < ms) requestAnimationFrame(tick);
+      else end(now, false);
     };
+    // A hidden page is given no ticks: whoever comes back must not find the image still there.
+    const hidden = (): void => {
+      if (document.visibilityState === "hidden") stop();
+    };
+    stop = () => end(performance.now(), true);
+    document.addEventListener("visibilitychange", hidden);
     requestAnimationFrame(tick);
   });
+  return { done, stop };
 }

@@ -1,7 +1,7 @@
 /** The thin line at the top: where am I, is it saved, pause. */
 import { announce, h, kbd } from "./dom";
 import type { Keys } from "./keys";
-import type { Saving } from "./outbox";
+import { kept, type Saving } from "./outbox";
 import type { Item, Progress, SessionSpec } from "./types";
 
 interface HeaderEvents {
@@ -23,6 +23,7 @@ export class Header {
   private began = performance.now();
   private said: Saving | null = null;
   private signIn = document.querySelector<HTMLElement>("#room")!.dataset.signIn!;
+  private list = document.querySelector<HTMLElement>("#room")!.dataset.list!;
 
   constructor(title: string, session: SessionSpec, private keys: Keys, events: HeaderEvents) {
     const button = (text: string, action: string, run: () => void): HTMLElement =>
@@ -71,7 +72,7 @@ export class Header {
   }
 
   saving(saving: Saving, pending: number, reason: string, lasting: boolean): void {
-    const waiting = pending === 1 ? "1 answer kept here" : `${pending} answers kept here`;
+    const waiting = kept(pending);
     const words: Record<Saving, string> = {
       saved: "Saved",
       saving: "Saving",
@@ -97,7 +98,7 @@ export class Header {
 
   signInLink(): HTMLElement {
     // In a tab of its own: this one keeps the case and what is not sent yet.
-    return h("a", { class: "button", href: `${this.signIn}?next=/read/`, target: "_blank", rel: "noopener" },
+    return h("a", { class: "button", href: `${this.signIn}?next=${encodeURIComponent(this.list)}`, target: "_blank", rel: "noopener" },
       "Sign in again");
   }
 }

@@ -84,6 +84,7 @@ export class Keys {
       for (const key of action.keys) {
         bindings[key] = (event) => {
           if (!action.always && isTyping(event.target)) return;
+          if (isOperated(event)) return;
           if (action.unless?.(event)) return;
           if (event.repeat && !REPEATING.has(action.group)) return;
           event.preventDefault();
@@ -100,8 +101,30 @@ export class Keys {
       this.held(event);
       return;
     }
-    this.handler(event);
+    const known = onLatin(event);
+    this.handler(known);
+    if (known.defaultPrevented) event.preventDefault();
   }
+}
+
+/**
+ * The same key on a keyboard whose letters are not Latin (Cyrillic, Greek, Hebrew ...) or whose
+ * digits need Shift (French): known by its place, since its sign cannot be bound.
+ */
+function onLatin(event: KeyboardEvent): KeyboardEvent {
+  const letter = /^Key([A-Z])$/.exec(event.code)?.[1];
+  const digit = event.shiftKey ? undefined : /^Digit(\d)$/.exec(event.code)?.[1];
+  let key: string | undefined;
+  if (letter && event.key.length === 1 && event.key > "\u02af") {
+    key = event.shiftKey ? letter : letter.toLowerCase();
+  } else if (digit && !/^\d$/.test(event.key) && event.key.length === 1) key = digit;
+  if (key === undefined) return event;
+  const { code, repeat, shiftKey, ctrlKey, altKey, metaKey } = event;
+  const known = new KeyboardEvent("keydown", {
+    key, code, repeat, shiftKey, ctrlKey, altKey, metaKey, cancelable: true,
+  });
+  Object.defineProperty(known, "target", { value: event.target });
+  return known;
 }
 
 const REPEATING = new Set(["Image"]);
@@ -115,9 +138,20 @@ export function isTyping(target: EventTarget | null): boolean {
   return target.isContentEditable;
 }
 
+/** Keys with which the focused control itself is worked: a slider, a group of choices. */
+function isOperated({ target, key }: KeyboardEvent): boolean {
+  if (!(target instanceof HTMLInputElement)) return false;
+  const arrow = key.startsWith("Arrow");
+  if (target.type === "radio") return arrow;
+  return target.type === "range" && (arrow || ["Home", "End", "PageUp", "PageDown"].includes(key));
+}
+
 /** The binding of a pressed key, as ``define`` takes it; null for a modifier alone. */
-export function bindingOf(event: KeyboardEvent): string | null {
-  if (["Shift", "Control", "Alt", "Meta", "AltGraph", "CapsLock"].includes(event.key)) return null;
+export function bindingOf(pressed: KeyboardEvent): string | null {
+  const event = onLatin(pressed);
+  // Without Tab nobody gets around, and a dead key says nothing yet.
+  const none = ["Shift", "Control", "Alt", "Meta", "AltGraph", "CapsLock", "Tab", "Dead", "Unidentified"];
+  if (none.includes(event.key)) return null;
   const parts: string[] = [];
   if (event.ctrlKey) parts.push("Control");
   if (event.altKey) parts.push("Alt");

@@ -14,7 +14,7 @@ const host = document.querySelector<HTMLElement>("#room");
 if (host) void enter(host);
 
 async function enter(host: HTMLElement): Promise<void> {
-  const api = new Api(host.dataset.study!);
+  const api = new Api(host.dataset.api!);
   const keys = new Keys();
   const room = h("div", { class: "room-inner" });
   host.replaceChildren(room);

@@ -5,7 +5,8 @@ const FEWEST = 5;
 export class Pace {
   private times: number[] = [];
 
-  constructor(private expectedSeconds: number) {}
+  /** ``own``: the reader's median at earlier cases of the session, where the server knows it. */
+  constructor(private expectedSeconds: number, private own: number | null = null) {}
 
   add(activeMs: number): void {
     if (activeMs > 0) this.times.push(activeMs);
@@ -14,8 +15,9 @@ export class Pace {
   /** Honest words about the time left: the study's expectation until there is a pace to go by. */
   words(casesLeft: number): string {
     if (casesLeft <= 0) return "";
-    const own = this.times.length >= FEWEST;
-    const seconds = own ? median(this.times) / 1000 : this.expectedSeconds;
+    const measured = this.times.length >= FEWEST ? median(this.times) / 1000 : this.own;
+    const own = measured !== null;
+    const seconds = measured ?? this.expectedSeconds;
     const minutes = (seconds * casesLeft) / 60;
     const left = minutes < 1.5 ? "about a minute" : minutes < 90
       ? `about ${Math.round(minutes)} minutes` : `about ${(minutes / 60).toFixed(1)} hours`;

@@ -1,5 +1,6 @@
 /** The room: which case is on screen, what was said of it, and what comes next. */
 import { type Api, ApiError, Unreachable } from "./api";
+import { expose, type Showing } from "./exposure";
 import { announce, h, uuid } from "./dom";
 import { Header } from "./header";
 import { ImageControls } from "./controls";
@@ -14,10 +15,13 @@ import {
   type Answer, emptyAnswer, type Feedback, type Item, type Listing, type Recorded,
   type RoomState, type SessionSpec, type Standing,
 } from "./types";
-import { Viewer } from "./viewer/viewer";
+import type { FrameError } from "./viewer/loader";
+import { type Painted, Viewer } from "./viewer/viewer";
 
 /** After the last change, before a draft is sent: a pause in the work, not every click. */
 const DRAFT_MS = 1200;
+/** Between two tries to load what the network did not bring. */
+const RETRY_MS = 5000;
 
 export interface RoomContext {
   api: Api;
@@ -52,6 +56,12 @@ export class Room {
   private feedbackFor: string | null = null;
   /** Counts what was put on the screen: whatever belongs to an earlier one is out of date. */
   private visit = 0;
+  private showing: Showing | null = null;
+  /** While the drawing context is lost: the case that could be answered until then. */
+  private gone: { screen: string | null } | null = null;
+  /** What to try again when the network is back. */
+  private retry: (() => void) | null = null;
+  private retryTimer = 0;
 
   constructor(
     private context: RoomContext,
@@ -89,10 +99,14 @@ export class Room {
     });
     this.viewer.onChange((change) => this.viewChanged(change));
     this.outbox = new Outbox(context.api, context.store, state.reader, {
-      status: (saving, pending, reason) => this.header.saving(saving, pending.length, reason, context.store.lasting),
+      status: (saving, pending, reason) => {
+        this.header.saving(saving, pending.length, reason, this.outbox?.lasting ?? true);
+        if (this.starved) this.sayStarved();
+      },
       recorded: (letter, answer) => this.recorded(letter, answer),
       conflict: (letter, standing, reason) => void this.conflict(letter, standing, reason),
       refused: (letter, reason) => this.refused(letter, reason),
+      dropped: (letter) => this.dropped(letter),
     });
     this.watch();
   }
@@ -149,8 +163,18 @@ export class Room {
     addEventListener("focus", onActive);
     addEventListener("pagehide", () => this.flushDraft());
     for (const kind of ["keydown", "pointerdown", "pointermove", "wheel", "input"]) {
-      addEventListener(kind, () => this.onScreen && this.timing.input(), { passive: true });
+      const deliberate = kind !== "pointermove";
+      addEventListener(kind, () => this.onScreen && this.timing.input(deliberate), { passive: true });
     }
+    // Another tab took over: this one neither sends nor changes anything any more.
+    addEventListener("room-taken", () => {
+      clearTimeout(this.draftTimer);
+      this.draftTimer = 0;
+      this.clear();
+      this.item = this.draft = null;
+      this.outbox.stop();
+    });
+    addEventListener("online", () => this.retry?.());
   }
 
   // -- Which case ---------------------------------------------------------------------------------
@@ -161,18 +185,30 @@ export class Room {
 
   private async next(): Promise<void> {
     this.reviewing = this.starved = false;
+    this.again(null);
     const [item] = this.waiting();
     if (item) await this.show(item);
     else if (this.outbox.pending().length) this.waitForList();
     else await this.refresh();
   }
 
-  /** Everything that was loaded has been read, and the server has not been reached since. */
+  /** Everything that was loaded has been read, and the server has not said what comes next. */
   private waitForList(): void {
     this.item = null;
     this.starved = true;
     this.clear();
-    this.say("Waiting for the network. Your answers are kept in this browser; the next cases load when it is back.");
+    const { visit } = this;
+    // A receipt is on its way as a rule: no words for what passes in a moment.
+    setTimeout(() => this.visit === visit && this.sayStarved(), 600);
+  }
+
+  private sayStarved(): void {
+    const { status } = this.outbox;
+    if (!this.item && status === "waiting") {
+      this.say("Waiting for the network. Your answers are kept in this browser; the next cases load when it is back.");
+    } else if (!this.item && status === "signed-out") {
+      this.say("You have been signed out. Sign in again to go on; nothing is lost.", this.header.signInLink());
+    } else if (!this.item) this.say("Saving");
   }
 
   private async refresh(): Promise<void> {
@@ -182,6 +218,7 @@ export class Room {
         this.take(state as unknown as Listing);
         if (this.waiting().length) return void (await this.show(this.waiting()[0]!));
       }
+      this.say("");
       this.context.leave(state);
     } catch (error) {
       this.say(
@@ -190,7 +227,15 @@ export class Room {
           : "Waiting for the network.",
         h("button", { class: "button", type: "button", onclick: () => void this.next() }, "Try again"),
       );
+      this.again(() => void this.next());
     }
+  }
+
+  /** Tries again in a while, or as soon as the network is back; null for no more. */
+  private again(deed: (() => void) | null): void {
+    clearTimeout(this.retryTimer);
+    this.retry = deed;
+    if (deed) this.retryTimer = window.setTimeout(deed, RETRY_MS);
   }
 
   private take(listing: Partial<Listing>): void {
@@ -226,12 +271,15 @@ export class Room {
   private async show(item: Item): Promise<void> {
     this.flushDraft();
     this.timing.suspend();
+    this.again(null);
     const visit = ++this.visit;
+    const following = this.item !== null && this.item.id !== item.id;
     this.item = item;
     this.onScreen = null;
     this.feedbackFor = null;
     this.panel.setEnabled(false);
     this.say("");
+    if (following) await this.betweenCases();
     const draft = await this.draftOf(item);
     if (this.visit !== visit) return;
     this.draft = draft;
@@ -246,7 +294,15 @@ export class Room {
     else await this.controls.timed(item, () => this.expose(item));
   }
 
-  /** A timed case that was shown before the page was left: it is answered, not shown again. */
+  /** A plain or noisy mask, where the protocol wants one, so that no case is seen over the last. */
+  private async betweenCases(): Promise<void> {
+    const { between, between_ms } = this.session;
+    if (between === "none") return;
+    this.viewer.hide(between);
+    await new Promise((resolve) => setTimeout(resolve, between_ms));
+  }
+
+  /** A timed case that was shown before: it is answered, not shown again. */
   private answerMasked(item: Item): void {
     this.viewer.hide(this.session.mask);
     this.onScreen = item.id;
@@ -256,26 +312,29 @@ export class Room {
     announce(`Case ${item.number} was shown. Please answer.`);
   }
 
-  private async paint(item: Item): Promise<boolean> {
+  /** Shows the case and, unless it is a timed showing, takes answers. Null when it is not shown. */
+  private async paint(item: Item, timed = false): Promise<Painted | null> {
     const { visit } = this;
     const slow = setTimeout(() => this.visit === visit && this.say("Loading the case"), 400);
     try {
       const painted = await this.viewer.show(item.frames);
-      if (this.visit !== visit) return false;
-      this.onScreen = item.id;
+      if (this.visit !== visit) return null;
       this.timing.painted(painted.at);
       performance.mark("case-painted", { detail: item.id });
       this.say("");
-      this.panel.setEnabled(true);
       this.controls.ready();
-      this.controls.choice(this.panel.value().choice);
-      const place = item.practice ? `Practice case ${item.number}` : `Case ${item.number}`;
-      announce(`${place} of ${this.total(item)} is shown.`);
-      this.prefetch();
-      return true;
+      if (!timed) {
+        this.onScreen = item.id;
+        this.panel.setEnabled(true);
+        this.controls.choice(this.panel.value().choice);
+        const place = item.practice ? `Practice case ${item.number}` : `Case ${item.number}`;
+        announce(`${place} of ${this.total(item)} is shown.`);
+        this.prefetch();
+      }
+      return painted;
     } catch (error) {
       if (this.visit === visit) this.failed(item, error);
-      return false;
+      return null;
     } finally {
       clearTimeout(slow);
     }
@@ -288,35 +347,48 @@ export class Room {
 
   /** Shows for the protocol's time, masks, and lets the reader answer. */
   private async expose(item: Item): Promise<void> {
-    if (!(await this.paint(item))) return;
+    const painted = await this.paint(item, true);
+    if (!painted) return;
     this.keepDraft({ exposed: true });
     const { visit } = this;
-    const reached = await this.controls.expose(item.exposure_ms!, this.session.mask);
+    this.showing = expose(this.viewer, painted, item.exposure_ms!, this.session.mask);
+    const reached = await this.showing.done;
+    this.showing = null;
     if (this.visit !== visit) return;
     this.timing.exposureMs = reached.ms;
     this.timing.exposureFrames = reached.frames;
+    this.timing.exposureInterrupted = reached.interrupted;
+    this.onScreen = item.id;
+    this.panel.setEnabled(true);
+    this.controls.choice(this.panel.value().choice);
+    announce(`Case ${item.number} was shown. Please answer.`);
     this.keepDraft({ exposureMs: reached.ms });
     this.queueDraft();
+    this.prefetch();
   }
 
   private failed(item: Item, error: unknown): void {
     this.clear();
-    const status = (error as { status?: number }).status;
+    this.gone = null;
+    const { status, network } = error as Partial<FrameError>;
+    const retry = (): void => void this.show(item);
     if (status === 401 || status === 403) {
-      this.header.saving("signed-out", 0, "", true);
+      this.header.saving("signed-out", this.outbox.pending().length, "", true);
       this.say("You have been signed out. Sign in again to go on; nothing is lost.",
         this.header.signInLink(),
-        h("button", { class: "button", type: "button", onclick: () => void this.show(item) }, "Retry"));
+        h("button", { class: "button", type: "button", onclick: retry }, "Retry"));
       return;
     }
-    announce("Frame could not be shown.");
-    this.say(
-      "Frame could not be shown. Retry, or report a technical problem.",
-      h("button", { class: "button primary", type: "button", autofocus: true, onclick: () => void this.show(item) }, "Retry"),
-      h("button", { class: "button", type: "button", onclick: () => this.report(item, error) },
-        "Report and go on"),
-    );
-    this.message.querySelector("button")?.focus();
+    const words = network
+      ? "Waiting for the network. The case comes by itself when it is back."
+      : "Frame could not be shown. Retry, or report a technical problem.";
+    announce(words);
+    const again = h("button", { class: "button primary", type: "button", onclick: retry }, "Retry");
+    this.say(words, h("p", { class: "row" }, again,
+      h("button", { class: "button", type: "button", onclick: () => void this.report(item, error) },
+        "Report and go on")));
+    again.focus();
+    if (network) this.again(retry);
   }
 
   private async report(item: Item, error: unknown): Promise<void> {
@@ -325,6 +397,7 @@ export class Room {
       submitted: true, practice: item.practice, attempted: false,
       body: { reason: String((error as Error)?.message ?? error).slice(0, 2000) },
     };
+    this.again(null);
     await this.outbox.post(letter);
     this.settled.add(item.id);
     await this.next();
@@ -345,15 +418,20 @@ export class Room {
   private viewChanged(change: string): void {
     if (change === "lost") {
       // Nothing may be said of an image that is not there.
+      if (!this.gone) this.gone = { screen: this.onScreen };
       this.onScreen = null;
       this.panel.setEnabled(false);
       this.timing.suspend();
       this.say("The graphics card was reset. The image comes back by itself.");
-    } else if (change === "repainted" && this.item) {
-      this.onScreen = this.item.id;
+    } else if ((change === "repainted" || change === "remasked") && this.gone) {
+      const { screen } = this.gone;
+      this.gone = null;
+      this.say("");
+      // What stood there before: an image that was answered, or the mask of one that was shown.
+      if (!screen || this.item?.id !== screen) return;
+      this.onScreen = screen;
       this.panel.setEnabled(true);
       this.timing.resume();
-      this.say("");
     }
   }
 
@@ -391,6 +469,7 @@ export class Room {
     this.controls.choice(answer.choice);
     if (what === "judgment" || what === "choice") this.timing.judgment(answer.judgment || answer.choice);
     this.keepDraft({ answer, submitted: false });
+    this.outbox.expect();
     clearTimeout(this.draftTimer);
     this.draftTimer = window.setTimeout(() => this.queueDraft(), DRAFT_MS);
   }
@@ -399,6 +478,7 @@ export class Room {
     if (!this.draft) return;
     Object.assign(this.draft, change, {
       activeMs: this.timing.activeMs, changes: this.timing.changes,
+      stamp: Math.max(Date.now(), (this.draft.stamp ?? 0) + 1),
     });
     void this.context.store.keepDraft(structuredClone(this.draft));
   }
@@ -410,7 +490,7 @@ export class Room {
   private queueDraft(): void {
     clearTimeout(this.draftTimer);
     this.draftTimer = 0;
-    if (this.item && this.draft && this.onScreen === this.item.id) void this.post(false);
+    if (this.item && this.draft?.id === this.item.id) void this.post(false);
   }
 
   /** Puts the current answer into the outbox as the next revision. */
@@ -520,6 +600,7 @@ export class Room {
       this.draftTimer = 0;
       this.item.standing = standing;
       this.draft = null;
+      this.outbox.forget();
     }
     this.context.sheets.show({
       title: "Answered elsewhere",
@@ -536,6 +617,15 @@ export class Room {
       if (letter.submitted) this.settled.add(letter.presentation);
     }
     await this.refresh();
+  }
+
+  /** A draft that the server could not use: what follows takes its place in the row. */
+  private dropped(letter: Letter): void {
+    const { draft } = this;
+    if (draft?.id !== letter.presentation) return;
+    draft.revision = Math.max(0, draft.revision - 1);
+    if (draft.head === letter.clientId) draft.head = letter.body.based_on as string | null;
+    this.keepDraft({});
   }
 
   private refused(_letter: Letter, reason: string): void {
@@ -561,6 +651,7 @@ export class Room {
 
   private pause(): void {
     if (this.context.sheets.isOpen) return;
+    this.showing?.stop();
     this.flushDraft();
     this.timing.pause(true);
     this.context.host.classList.add("covered");

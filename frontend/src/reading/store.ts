@@ -18,12 +18,15 @@ export interface Draft {
   exposed: boolean;
   exposureMs: number | null;
   submitted: boolean;
-  /** When it was kept, to find the newest of two copies. */
+  /** Rises with every change, whatever the clock does: finds the newest of two copies. */
   stamp?: number;
 }
 
 export interface Letter {
+  /** Its number in the store; none while it is being written, or cannot be. */
   seq?: number;
+  /** Being written just now. */
+  fresh?: boolean;
   reader: string;
   presentation: string;
   clientId: string;
@@ -35,6 +38,8 @@ export interface Letter {
   attempted: boolean;
   /** The server said no, for good, with these words. */
   refused?: string;
+  /** Its revision was numbered anew once, after the server missed one. */
+  renumbered?: boolean;
 }
 
 interface Schema extends DBSchema {
@@ -43,29 +48,40 @@ interface Schema extends DBSchema {
 }
 
 export interface Store {
+  /** False once something could not be written: then it lives in the page's memory only. */
   readonly lasting: boolean;
   draft(id: string): Promise<Draft | undefined>;
   keepDraft(draft: Draft): Promise<void>;
   dropDraft(id: string): Promise<void>;
   letters(): Promise<Letter[]>;
-  keepLetter(letter: Letter): Promise<number>;
+  /** The letter's number in the store; undefined when it could not be kept. Never throws. */
+  keepLetter(letter: Letter): Promise<number | undefined>;
   dropLetter(seq: number): Promise<void>;
 }
 
+// A browser with a damaged profile may never answer: the room opens all the same.
+const PATIENCE_MS = 4000;
+
 export async function openStore(): Promise<Store> {
   try {
-    const database = await openDB<Schema>("reading-room", 1, {
-      upgrade(fresh) {
-        fresh.createObjectStore("drafts", { keyPath: "id" });
-        fresh.createObjectStore("outbox", { keyPath: "seq", autoIncrement: true });
-      },
-    });
+    const late = new Promise<never>((_, reject) =>
+      setTimeout(() => reject(new Error("no answer")), PATIENCE_MS));
+    const database = await Promise.race([connect(), late]);
     // Ask the browser not to clear it when the disk is short; a no changes nothing here.
     void navigator.storage?.persist?.().catch(() => false);
-    return lasting(database);
+    return new Lasting(database);
   } catch {
-    return fleeting();
+    return new Fleeting();
   }
+}
+
+function connect(): Promise<IDBPDatabase<Schema>> {
+  return openDB<Schema>("reading-room", 1, {
+    upgrade(fresh) {
+      fresh.createObjectStore("drafts", { keyPath: "id" });
+      fresh.createObjectStore("outbox", { keyPath: "seq", autoIncrement: true });
+    },
+  });
 }
 
 const LAST = "reading-last-draft";
@@ -91,45 +107,89 @@ function lastNoted(id: string): Draft | undefined {
   }
 }
 
-function lasting(database: IDBPDatabase<Schema>): Store {
-  return {
-    lasting: true,
-    draft: async (id) => {
-      const kept = await database.get("drafts", id);
-      const noted = lastNoted(id);
-      return (noted?.stamp ?? 0) > (kept?.stamp ?? 0) ? noted : kept;
-    },
-    keepDraft: async (draft) => {
-      draft.stamp = Date.now();
-      noteLast(draft);
-      await database.put("drafts", draft);
-    },
-    dropDraft: async (id) => {
-      if (lastNoted(id)) localStorage.removeItem(LAST);
-      await database.delete("drafts", id);
-    },
-    letters: () => database.getAll("outbox"),
-    keepLetter: (letter) => database.put("outbox", letter),
-    dropLetter: (seq) => database.delete("outbox", seq),
-  };
+const newest = (drafts: (Draft | undefined)[]): Draft | undefined =>
+  drafts.reduce((best, each) => ((each?.stamp ?? -1) > (best?.stamp ?? -1) ? each : best), undefined);
+
+/** IndexedDB; what it does not take (disk full, profile gone) is held in memory meanwhile. */
+class Lasting implements Store {
+  lasting = true;
+  private memory = new Fleeting();
+
+  constructor(private database: IDBPDatabase<Schema>) {}
+
+  /** Undefined when it could not be done, after a try on a fresh connection. */
+  private async attempt<T>(deed: (database: IDBPDatabase<Schema>) => Promise<T>): Promise<T | undefined> {
+    try {
+      return await deed(this.database);
+    } catch (error) {
+      // The browser closes connections when it must: that is no reason to give up on the disk.
+      if ((error as Error).name !== "InvalidStateError") return undefined;
+      try {
+        this.database = await connect();
+        return await deed(this.database);
+      } catch {
+        return undefined;
+      }
+    }
+  }
+
+  async draft(id: string): Promise<Draft | undefined> {
+    const kept = await this.attempt((database) => database.get("drafts", id));
+    return newest([kept, lastNoted(id), await this.memory.draft(id)]);
+  }
+
+  async keepDraft(draft: Draft): Promise<void> {
+    noteLast(draft);
+    this.lasting = (await this.attempt((database) => database.put("drafts", draft))) !== undefined;
+    if (this.lasting) await this.memory.dropDraft(draft.id);
+    else await this.memory.keepDraft(draft);
+  }
+
+  async dropDraft(id: string): Promise<void> {
+    if (lastNoted(id)) localStorage.removeItem(LAST);
+    await this.memory.dropDraft(id);
+    await this.attempt((database) => database.delete("drafts", id));
+  }
+
+  async letters(): Promise<Letter[]> {
+    return (await this.attempt((database) => database.getAll("outbox"))) ?? [];
+  }
+
+  async keepLetter(letter: Letter): Promise<number | undefined> {
+    const seq = await this.attempt((database) => database.put("outbox", letter));
+    this.lasting = seq !== undefined;
+    return seq;
+  }
+
+  async dropLetter(seq: number): Promise<void> {
+    // Left behind, it is sent once more after a reload, and the server knows it.
+    await this.attempt((database) => database.delete("outbox", seq));
+  }
 }
 
 /** For browsers that forbid IndexedDB: kept in the page's memory, and the reader is told so. */
-function fleeting(): Store {
-  const drafts = new Map<string, Draft>();
-  const letters = new Map<number, Letter>();
-  let serial = 0;
-  return {
-    lasting: false,
-    draft: async (id) => drafts.get(id),
-    keepDraft: async (draft) => void drafts.set(draft.id, draft),
-    dropDraft: async (id) => void drafts.delete(id),
-    letters: async () => [...letters.values()],
-    keepLetter: async (letter) => {
-      const seq = letter.seq ?? ++serial;
-      letters.set(seq, { ...letter, seq });
-      return seq;
-    },
-    dropLetter: async (seq) => void letters.delete(seq),
-  };
+class Fleeting implements Store {
+  readonly lasting = false;
+  private drafts = new Map<string, Draft>();
+
+  async draft(id: string): Promise<Draft | undefined> {
+    return newest([this.drafts.get(id), lastNoted(id)]);
+  }
+
+  async keepDraft(draft: Draft): Promise<void> {
+    noteLast(draft);
+    this.drafts.set(draft.id, draft);
+  }
+
+  async dropDraft(id: string): Promise<void> {
+    this.drafts.delete(id);
+  }
+
+  async letters(): Promise<Letter[]> {
+    return [];
+  }
+
+  async keepLetter(): Promise<undefined> {}
+
+  async dropLetter(): Promise<void> {}
 }

@@ -16,6 +16,7 @@ export class Timing {
   private judged: unknown;
   exposureMs: number | null = null;
   exposureFrames: number | null = null;
+  exposureInterrupted = false;
 
   /** ``carried``: active time of earlier visits to the same case, in this or another browser. */
   constructor(private carried = 0, readonly visit = 1) {}
@@ -38,13 +39,13 @@ export class Timing {
     this.resume();
   }
 
-  /** Something was pressed, moved or turned. */
-  input(): void {
+  /** Something was pressed, moved or turned; a pointer passing by is no interaction. */
+  input(deliberate = true): void {
     const now = performance.now();
     if (this.running) this.settle(now);
     this.lastInput = now;
     if (this.running) this.since = now;
-    if (this.marks.painted !== undefined) this.mark("first_interaction");
+    if (deliberate && this.marks.painted !== undefined) this.mark("first_interaction");
   }
 
   judgment(value: unknown): void {
@@ -99,7 +100,10 @@ export class Timing {
       visit: this.visit,
       ...(this.exposureMs === null
         ? {}
-        : { exposure_ms: this.exposureMs, exposure_frames: this.exposureFrames }),
+        : {
+            exposure_ms: this.exposureMs, exposure_frames: this.exposureFrames,
+            exposure_interrupted: this.exposureInterrupted,
+          }),
       client_time: new Date().toISOString(),
     };
   }

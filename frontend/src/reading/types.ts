@@ -153,9 +153,14 @@ export interface SessionSpec {
   form: FormSpec;
   timed: boolean;
   mask: "grey" | "noise";
+  /** Shown for ``between_ms`` before every case but the first. */
+  between: "none" | "grey" | "noise";
+  between_ms: number;
   break_every: number;
   may_revise: boolean;
   seconds_a_case: number;
+  /** Seconds that this reader has taken for a case so far, once there are enough to say. */
+  own_seconds_a_case: number | null;
   progress: Progress;
 }
 

@@ -11,6 +11,9 @@ export async function decode(container: ArrayBuffer): Promise<Frame> {
   }
   const [columns, rows] = [view.getUint16(4, true), view.getUint16(6, true)];
   const [bits, length] = [view.getUint8(8), view.getUint32(12, true)];
+  if (bits < 1 || bits > 16 || view.getUint8(9) || view.getUint16(10, true)) {
+    throw new Error("frame header damaged");
+  }
   if (HEADER + length > container.byteLength) throw new Error("frame cut short");
   const payload = new Blob([new Uint8Array(container, HEADER, length)]).stream();
   // gzip's own checksum is verified by the browser: damaged bytes throw here.

@@ -10,14 +10,23 @@ export interface Request {
   tile?: Size;
 }
 
+// A connection that brings nothing for this long is dead, however open it looks.
+const PATIENCE_MS = 20_000;
+
 self.onmessage = async ({ data }: MessageEvent<Request>) => {
+  let bytes: ArrayBuffer;
   try {
-    const response = await fetch(data.url, { credentials: "same-origin", cache: "no-store" });
-    if (!response.ok) {
-      self.postMessage({ id: data.id, error: `status ${response.status}`, status: response.status });
+    const body = await whole(data.url);
+    if (typeof body === "number") {
+      self.postMessage({ id: data.id, error: `status ${body}`, status: body });
       return;
     }
-    const bytes = await response.arrayBuffer();
+    bytes = body;
+  } catch (error) {
+    self.postMessage({ id: data.id, error: words(error), network: true });
+    return;
+  }
+  try {
     const began = performance.now();
     const frame = await decode(bytes);
     const decodeMs = performance.now() - began;
@@ -30,6 +39,33 @@ self.onmessage = async ({ data }: MessageEvent<Request>) => {
     }
     (self as unknown as Worker).postMessage({ id: data.id, frame, decodeMs }, transfer);
   } catch (error) {
-    self.postMessage({ id: data.id, error: String((error as Error).message ?? error) });
+    self.postMessage({ id: data.id, error: words(error) });
   }
 };
+
+/** The whole body, or the status of a refusal. Throws when the network gives up, or says nothing. */
+async function whole(url: string): Promise<ArrayBuffer | number> {
+  const dead = new AbortController();
+  let timer = setTimeout(() => dead.abort(), PATIENCE_MS);
+  try {
+    const response = await fetch(url, {
+      credentials: "same-origin", cache: "no-store", redirect: "error", signal: dead.signal,
+    });
+    if (!response.ok) return response.status;
+    const parts: BlobPart[] = [];
+    const reader = response.body!.getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return await new Blob(parts).arrayBuffer();
+      parts.push(value);
+      clearTimeout(timer);
+      timer = setTimeout(() => dead.abort(), PATIENCE_MS);
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function words(error: unknown): string {
+  return String((error as Error).message ?? error);
+}

@@ -35,9 +35,11 @@ export interface Window {
 
 export const QUANTILES = [0.005, 0.01, 0.4, 0.6, 0.99, 0.999];
 
+/** Throws when a value exceeds the bits: such a frame is damaged. */
 export function quantiles(pixels: Uint16Array, bits: number): number[] {
-  const counts = new Uint32Array(1 << bits);
+  const counts = new Uint32Array(1 << 16);
   for (let i = 0; i < pixels.length; i++) counts[pixels[i]!]!++;
+  if (counts.subarray(1 << bits).some((count) => count)) throw new Error("frame exceeds its bits");
   const found: number[] = [];
   let below = 0;
   let next = 0;

@@ -5,6 +5,8 @@ export class FrameError extends Error {
   constructor(
     message: string,
     readonly status?: number,
+    /** The network gave up: worth another try by itself. */
+    readonly network = false,
   ) {
     super(message);
   }
@@ -20,7 +22,7 @@ interface Waiting {
 const WORKERS = 2;
 
 export class Loader {
-  private workers: { worker: Worker; busy?: Waiting }[] = [];
+  private workers: { worker: Worker | null; busy?: Waiting }[] = [];
   private waiting: Waiting[] = [];
   private kept = new Map<string, Promise<Frame>>();
   private ready = new Map<string, Frame>();
@@ -34,7 +36,7 @@ export class Loader {
     private dropped: (frame: Frame) => void,
     private most = 8,
   ) {
-    for (let i = 0; i < WORKERS; i++) this.workers.push({ worker: this.start(i) });
+    for (let i = 0; i < WORKERS; i++) this.workers.push({ worker: null });
   }
 
   private start(place: number): Worker {
@@ -48,16 +50,20 @@ export class Loader {
           this.decodeTimes.push(data.decodeMs as number);
           if (this.decodeTimes.length > 50) this.decodeTimes.shift();
           done.resolve(data.frame as Frame);
-        } else done.reject(new FrameError(data.error as string, data.status as number));
+        } else {
+          const { error, status, network } = data as { error: string; status?: number; network?: boolean };
+          done.reject(new FrameError(error, status, network));
+        }
       }
       this.next();
     };
     worker.onerror = (event) => {
       event.preventDefault();
-      const own = this.workers[place]!;
-      own.busy?.reject(new FrameError("the decoder stopped"));
+      const { busy } = this.workers[place]!;
       worker.terminate();
-      this.workers[place] = { worker: this.start(place) };
+      // Another one is started when there is work: one that cannot start must not be started forever.
+      this.workers[place] = { worker: null };
+      busy?.reject(new FrameError("the decoder stopped"));
       this.next();
     };
     return worker;
@@ -127,16 +133,17 @@ export class Loader {
   }
 
   private next(): void {
-    for (const own of this.workers) {
+    for (const [place, own] of this.workers.entries()) {
       if (own.busy) continue;
       const entry = this.waiting.shift();
       if (!entry) return;
       own.busy = entry;
+      own.worker ??= this.start(place);
       own.worker.postMessage({ id: entry.id, url: entry.url, tile: this.tile() });
     }
   }
 
   stop(): void {
-    for (const { worker } of this.workers) worker.terminate();
+    for (const { worker } of this.workers) worker?.terminate();
   }
 }

@@ -13,6 +13,8 @@ export type Zoom = "fit" | number;
 export interface Painted {
   /** performance.now() after the frame that carried the image was handed to the screen. */
   at: number;
+  /** The time of the screen refresh that carried it, on the clock of requestAnimationFrame. */
+  refresh: number;
   urls: string[];
 }
 
@@ -37,7 +39,7 @@ export interface ImageViewer {
 const MOST_SCALE = 16;
 
 export class Viewer implements ImageViewer {
-  readonly canvas = document.createElement("canvas");
+  canvas = document.createElement("canvas");
   readonly overlay = document.createElement("div");
   readonly loader: Loader;
   private renderer!: Renderer;
@@ -51,6 +53,8 @@ export class Viewer implements ImageViewer {
   private pending = 0;
   private observer: ResizeObserver;
   private turn = 0;
+  /** What stands in the image's place while there is none. */
+  private shade: "blank" | "grey" | "noise" = "blank";
   zoom: Zoom = "fit";
   /** The image point at each tile's centre, as shares of its width and height. */
   centre = { x: 0.5, y: 0.5 };
@@ -83,26 +87,46 @@ export class Viewer implements ImageViewer {
       this.observer.observe(host);
     }
     this.resized();
+    this.watchRatio();
+  }
+
+  /** Moved to another screen, the page may keep its size in CSS pixels: no observer tells. */
+  private watchRatio(): void {
+    const query = matchMedia(`(resolution: ${devicePixelRatio}dppx)`);
+    query.addEventListener("change", () => {
+      this.resized();
+      this.watchRatio();
+    }, { once: true });
   }
 
   private start(): void {
     if (this.wanted === "webgl2" || (this.wanted === "auto" && hasGraphicsCard())) {
       try {
-        this.renderer = new WebglRenderer(this.canvas, () => this.emit("restored"));
+        this.renderer = new WebglRenderer(this.canvas, () => this.repaint());
         this.canvas.addEventListener("webglcontextlost", () => this.lost());
-        this.onChange((change) => change === "restored" && this.repaint());
         return;
       } catch {
-        // No WebGL2 after all. A canvas keeps its first kind of context, so it is replaced.
-        const fresh = document.createElement("canvas");
-        fresh.setAttribute("aria-hidden", "true");
-        this.canvas.replaceWith(fresh);
-        Object.assign(this, { canvas: fresh });
+        // No WebGL2 after all.
+        this.replaceCanvas();
       }
     }
+    this.onCanvas();
+  }
+
+  private onCanvas(): void {
     this.renderer = new CanvasRenderer(this.canvas);
     this.canvas.addEventListener("contextlost", () => this.lost());
     this.canvas.addEventListener("contextrestored", () => this.repaint());
+  }
+
+  /** A canvas keeps its first kind of context, so another kind needs another canvas. */
+  private replaceCanvas(): void {
+    const fresh = document.createElement("canvas");
+    fresh.setAttribute("aria-hidden", "true");
+    fresh.width = this.canvas.width;
+    fresh.height = this.canvas.height;
+    this.canvas.replaceWith(fresh);
+    this.canvas = fresh;
   }
 
   get kind(): Renderer["kind"] {
@@ -115,13 +139,18 @@ export class Viewer implements ImageViewer {
   }
 
   private repaint(): void {
-    if (!this.frames.length) return;
+    if (!this.frames.length) {
+      // Nothing but a mask was lost.
+      this.blank(this.shade);
+      this.emit("remasked");
+      return;
+    }
     try {
       this.drawNow();
     } catch {
       return;
     }
-    void this.confirm(this.turn).then((at) => at && this.emit("repainted"));
+    void this.confirm(this.turn).then((painted) => painted && this.emit("repainted"));
   }
 
   // -- Showing --------------------------------------------------------------------------------------
@@ -151,15 +180,17 @@ export class Viewer implements ImageViewer {
     this.overlay.hidden = false;
     this.drawNow();
     this.emit("show");
-    const at = await this.confirm(turn);
-    if (!at) throw new Error("another case was asked for");
-    return { at, urls: [...urls] };
+    const painted = await this.confirm(turn);
+    if (!painted) {
+      throw new Error(turn === this.turn ? "the image could not be drawn" : "another case was asked for");
+    }
+    return painted;
   }
 
-  /** After the browser has presented what was drawn: 0 when it is no longer what is wanted. */
-  private confirm(turn: number): Promise<number> {
+  /** After the browser has presented what was drawn: null when it is no longer what is wanted. */
+  private confirm(turn: number): Promise<Painted | null> {
     return new Promise((resolve) => {
-      requestAnimationFrame(() => {
+      requestAnimationFrame((refresh) => {
         // A message sent within a frame arrives after that frame was painted.
         const channel = new MessageChannel();
         channel.port1.onmessage = () => {
@@ -168,7 +199,7 @@ export class Viewer implements ImageViewer {
             turn === this.turn && this.renderer.usable() && this.canvas.isConnected &&
             this.canvas.width > 1 && this.frames.length > 0;
           if (good) this.painted = [...this.urls];
-          resolve(good ? performance.now() : 0);
+          resolve(good ? { at: performance.now(), refresh, urls: [...this.urls] } : null);
         };
         channel.port2.postMessage(0);
       });
@@ -198,6 +229,7 @@ export class Viewer implements ImageViewer {
   }
 
   private blank(shade: "blank" | "grey" | "noise" = "blank"): void {
+    this.shade = shade;
     this.overlay.hidden = true;
     if (shade === "blank") {
       this.frames = [];
@@ -229,14 +261,21 @@ export class Viewer implements ImageViewer {
   private drawNow(): void {
     cancelAnimationFrame(this.pending);
     this.pending = 0;
-    this.renderer.draw(
-      this.frames.map((frame, index) => ({
-        frame,
-        tile: this.places[index]!,
-        view: this.viewOf(index),
-        window: this.window,
-      })),
-    );
+    const drawings = this.frames.map((frame, index) => ({
+      frame,
+      tile: this.places[index]!,
+      view: this.viewOf(index),
+      window: this.window,
+    }));
+    try {
+      this.renderer.draw(drawings);
+    } catch (error) {
+      if (this.renderer.kind === "canvas" || !this.renderer.usable()) throw error;
+      // A frame that the graphics card cannot hold: the processor draws it, and all that follow.
+      this.replaceCanvas();
+      this.onCanvas();
+      this.renderer.draw(drawings);
+    }
   }
 
   /** Draws before the next screen refresh, however often it is asked for until then. */
@@ -264,7 +303,12 @@ export class Viewer implements ImageViewer {
     this.canvas.height = height;
     this.arrange();
     // A resized canvas is empty: draw at once, or a blank image would be on screen for a moment.
-    if (this.frames.length) this.drawNow();
+    try {
+      if (this.frames.length) this.drawNow();
+      else this.blank(this.shade);
+    } catch {
+      // The context was lost meanwhile: drawn when it is back.
+    }
     this.emit("resize");
   }
 

@@ -1,5 +1,6 @@
 /** Draws with WebGL2: one 16-bit integer texture a frame, everything else in the shader. */
-import type { Frame } from "./frame";
+import { footprints } from "./footprint";
+import { type Frame, viewKey } from "./frame";
 import type { Drawing, Renderer } from "./renderer";
 
 const VERTEX = `#version 300 es
@@ -12,67 +13,63 @@ const FRAGMENT = `#version 300 es
 precision highp float;
 precision highp int;
 precision highp usampler2D;
+precision highp sampler2D;
 uniform usampler2D image;
-uniform ivec2 size;
-uniform vec2 tile;      // the tile's left and its bottom seen from the canvas' bottom
-uniform float height;   // of the tile
-uniform vec2 corner;    // the image's corner in the tile
-uniform float scale;
+uniform sampler2D across;  // footprint.ts: first column, count, weights of the first and the last
+uniform sampler2D down;
+uniform ivec2 tile;        // the tile's left, and its bottom seen from the canvas' bottom
+uniform int height;        // of the tile
 uniform float low;
 uniform float gain;
 uniform bool inverted;
 out vec4 colour;
 
-float at(ivec2 p) {
-  return float(texelFetch(image, clamp(p, ivec2(0), size - 1), 0).r);
+float share(vec4 footprint, int i, int count) {
+  return i == 0 ? footprint.z : i == count - 1 ? footprint.w : 1.0;
 }
 
-float magnified(vec2 u) {
-  vec2 q = u - 0.5;
-  ivec2 i = ivec2(floor(q));
-  vec2 f = q - vec2(i);
-  float up = mix(at(i), at(i + ivec2(1, 0)), f.x);
-  float down = mix(at(i + ivec2(0, 1)), at(i + ivec2(1, 1)), f.x);
-  return mix(up, down, f.y);
-}
-
-float averaged(vec2 u) {
-  float reach = 0.5 / scale;
-  vec2 a = max(u - reach, vec2(0.0));
-  vec2 b = min(u + reach, vec2(size));
-  ivec2 first = ivec2(floor(a));
-  ivec2 last = ivec2(ceil(b));
-  float sum = 0.0;
-  for (int y = first.y; y < last.y; y++) {
-    float row = 0.0;
-    for (int x = first.x; x < last.x; x++) {
-      row += (min(b.x, float(x + 1)) - max(a.x, float(x))) * at(ivec2(x, y));
-    }
-    sum += (min(b.y, float(y + 1)) - max(a.y, float(y))) * row;
-  }
-  return sum / ((b.x - a.x) * (b.y - a.y));
+float whole(vec4 footprint) {
+  return footprint.y > 1.0 ? footprint.z + footprint.w + footprint.y - 2.0 : footprint.z;
 }
 
 void main() {
-  vec2 device = vec2(gl_FragCoord.x - tile.x, height - (gl_FragCoord.y - tile.y));
-  vec2 u = (device - corner) / scale;
-  if (any(lessThan(u, vec2(0.0))) || any(greaterThanEqual(u, vec2(size)))) {
+  ivec2 device = ivec2(gl_FragCoord.xy) - tile;
+  vec4 h = texelFetch(across, ivec2(device.x, 0), 0);
+  vec4 v = texelFetch(down, ivec2(height - 1 - device.y, 0), 0);
+  ivec2 first = ivec2(int(h.x), int(v.x));
+  ivec2 count = ivec2(int(h.y), int(v.y));
+  if (count.x == 0 || count.y == 0) {
     colour = vec4(0.0, 0.0, 0.0, 1.0);
     return;
   }
-  float value = scale < 1.0 ? averaged(u) : scale == 1.0 ? at(ivec2(floor(u))) : magnified(u);
-  float grey = clamp((value - low) * gain, 0.0, 1.0);
+  float sum = 0.0;
+  for (int y = 0; y < count.y; y++) {
+    float row = 0.0;
+    for (int x = 0; x < count.x; x++) {
+      row += share(h, x, count.x) * float(texelFetch(image, first + ivec2(x, y), 0).r);
+    }
+    sum += share(v, y, count.y) * row;
+  }
+  float grey = clamp((sum / (whole(h) * whole(v)) - low) * gain, 0.0, 1.0);
   colour = vec4(vec3(inverted ? 1.0 - grey : grey), 1.0);
 }`;
 
-const UNIFORMS = "image size tile height corner scale low gain inverted".split(" ");
+const UNIFORMS = "image across down tile height low gain inverted".split(" ");
+
+/** The tables of one tile on the graphics card, for the view that it showed last. */
+interface Tables {
+  key: string;
+  across: WebGLTexture;
+  down: WebGLTexture;
+}
 
 export class WebglRenderer implements Renderer {
   readonly kind = "webgl2";
   private gl: WebGL2RenderingContext;
   private at: Record<string, WebGLUniformLocation | null> = {};
   private textures = new Map<Frame, WebGLTexture>();
-  readonly largest: number;
+  private tables: Tables[] = [];
+  private largest: number;
 
   constructor(
     private canvas: HTMLCanvasElement,
@@ -92,6 +89,7 @@ export class WebglRenderer implements Renderer {
       // Without this the browser never gives the context back.
       event.preventDefault();
       this.textures.clear();
+      this.tables = [];
     });
     canvas.addEventListener("webglcontextrestored", () => {
       this.prepare();
@@ -117,7 +115,7 @@ export class WebglRenderer implements Renderer {
     }
     gl.useProgram(program);
     for (const name of UNIFORMS) this.at[name] = gl.getUniformLocation(program, name);
-    gl.uniform1i(this.at.image!, 0);
+    ["image", "across", "down"].forEach((name, unit) => gl.uniform1i(this.at[name]!, unit));
     gl.enable(gl.SCISSOR_TEST);
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
   }
@@ -131,44 +129,85 @@ export class WebglRenderer implements Renderer {
     gl.scissor(0, 0, this.canvas.width, this.canvas.height);
     gl.clearColor(0, 0, 0, 1);
     gl.clear(gl.COLOR_BUFFER_BIT);
-    for (const { frame, tile, view, window } of drawings) {
+    drawings.forEach(({ frame, tile, view, window }, index) => {
       const bottom = this.canvas.height - tile.top - tile.height;
       gl.viewport(tile.left, bottom, tile.width, tile.height);
       gl.scissor(tile.left, bottom, tile.width, tile.height);
+      this.bindTables(index, { frame, tile, view, window });
+      gl.activeTexture(gl.TEXTURE0);
       gl.bindTexture(gl.TEXTURE_2D, this.texture(frame));
-      gl.uniform2i(this.at.size!, frame.columns, frame.rows);
-      gl.uniform2f(this.at.tile!, tile.left, bottom);
-      gl.uniform1f(this.at.height!, tile.height);
-      gl.uniform2f(this.at.corner!, view.x, view.y);
-      gl.uniform1f(this.at.scale!, view.scale);
+      gl.uniform2i(this.at.tile!, tile.left, bottom);
+      gl.uniform1i(this.at.height!, tile.height);
       gl.uniform1f(this.at.low!, window.centre - window.width / 2);
       gl.uniform1f(this.at.gain!, 1 / window.width);
       gl.uniform1i(this.at.inverted!, window.invert ? 1 : 0);
       gl.drawArrays(gl.TRIANGLES, 0, 3);
-    }
+    });
     if (gl.isContextLost()) throw new Error("the drawing context was lost");
   }
 
+  private bindTables(index: number, { frame, tile, view }: Drawing): void {
+    const gl = this.gl;
+    const key = `${viewKey(view, tile)}/${frame.columns}/${frame.rows}`;
+    const known = this.tables[index];
+    const tables = known ?? { key: "", across: gl.createTexture()!, down: gl.createTexture()! };
+    const fresh = tables.key !== key;
+    tables.key = key;
+    this.tables[index] = tables;
+    const put = (unit: number, texture: WebGLTexture, values: () => Float64Array): void => {
+      gl.activeTexture(gl.TEXTURE0 + unit);
+      gl.bindTexture(gl.TEXTURE_2D, texture);
+      if (!fresh) return;
+      this.nearest();
+      const table = new Float32Array(values());
+      gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA32F, table.length / 4, 1, 0, gl.RGBA, gl.FLOAT, table);
+    };
+    put(1, tables.across, () => footprints(view.x, view.scale, frame.columns, tile.width).table);
+    put(2, tables.down, () => footprints(view.y, view.scale, frame.rows, tile.height).table);
+  }
+
+  private nearest(): void {
+    const gl = this.gl;
+    for (const filter of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) {
+      gl.texParameteri(gl.TEXTURE_2D, filter, gl.NEAREST);
+    }
+  }
+
+  /** Throws when the card cannot hold the frame: a texture that failed would be drawn black. */
   private texture(frame: Frame): WebGLTexture {
     const known = this.textures.get(frame);
     if (known) return known;
     const gl = this.gl;
-    const texture = gl.createTexture()!;
-    gl.bindTexture(gl.TEXTURE_2D, texture);
-    for (const filter of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) {
-      gl.texParameteri(gl.TEXTURE_2D, filter, gl.NEAREST);
+    if (Math.max(frame.columns, frame.rows) > this.largest) {
+      throw new Error(`the graphics card takes at most ${this.largest} pixels a side`);
     }
+    const texture = gl.createTexture()!;
+    gl.activeTexture(gl.TEXTURE0);
+    gl.bindTexture(gl.TEXTURE_2D, texture);
+    this.nearest();
+    // Errors of before are nobody's business here.
+    while (gl.getError() !== gl.NO_ERROR && !gl.isContextLost());
     gl.texStorage2D(gl.TEXTURE_2D, 1, gl.R16UI, frame.columns, frame.rows);
     gl.texSubImage2D(
       gl.TEXTURE_2D, 0, 0, 0, frame.columns, frame.rows,
       gl.RED_INTEGER, gl.UNSIGNED_SHORT, frame.pixels,
     );
+    const problem = gl.getError();
+    if (problem !== gl.NO_ERROR) {
+      gl.deleteTexture(texture);
+      throw new Error(`the graphics card did not take the frame (${problem})`);
+    }
     this.textures.set(frame, texture);
     return texture;
   }
 
   warm(frame: Frame): void {
-    if (this.usable()) this.texture(frame);
+    if (!this.usable()) return;
+    try {
+      this.texture(frame);
+    } catch {
+      // Said when it is to be shown.
+    }
   }
 
   forget(frame: Frame): void {
