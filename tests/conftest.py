@@ -51,16 +51,20 @@ def films() -> Path:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """One headless Chromium for the whole run."""
+    """One headless Chromium for the whole run, or the Firefox whose path ``TEST_FIREFOX`` is."""
     from playwright.sync_api import sync_playwright
 
-    path = find()
+    firefox = os.environ.get("TEST_FIREFOX")
+    path = firefox or find()
     if path is None:
         pytest.fail("no Chromium: run 'python tests/browser/find_chromium.py --install'")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=QUIET_FLAGS)
-        yield chromium
-        chromium.close()
+        if firefox:
+            started = playwright.firefox.launch(channel="moz-firefox", executable_path=path)
+        else:
+            started = playwright.chromium.launch(executable_path=path, args=QUIET_FLAGS)
+        yield started
+        started.close()
 
 
 @pytest.fixture
@@ -76,7 +80,16 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
             else None
         ),
     )
+    asked: set[object] = set()
+    context.on("request", lambda request: asked.add(request))
+    context.on("requestfinished", lambda request: asked.discard(request))
+    context.on("requestfailed", lambda request: asked.discard(request))
     yield context
+    # What the server is still at would meet an emptied database.
+    for _ in range(20):
+        if not asked or not context.pages:
+            break
+        context.pages[0].wait_for_timeout(50)
     context.close()
     assert not violations, violations
 

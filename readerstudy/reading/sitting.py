@@ -205,7 +205,6 @@ class Sitting:
             "practice_total": len(practice),
         }
 
-
     def own_seconds_a_case(self) -> float | None:
         """The reader's median active time at this session's counted cases, in seconds.
 

@@ -148,9 +148,7 @@ EXPOSURE = {
             "staircase": "Adaptive staircase",
         },
     ),
-    "milliseconds": Word(
-        "Time shown", "Of a fixed time; a staircase begins at 500 ms.", unit="ms"
-    ),
+    "milliseconds": Word("Time shown", "Of a fixed time; a staircase begins at 500 ms.", unit="ms"),
     "mask": Word("Mask", choices={"grey": "Grey", "noise": "Noise"}),
     "between": Word(
         "Between cases",

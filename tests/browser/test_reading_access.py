@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from readerstudy.studies.protocol import (
     Cues,
@@ -184,3 +184,94 @@ def test_it_fits_laptops_and_tablets(
     assert stage["width"] >= 0.745 * width
     # nothing scrolls sideways
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+
+
+EVERYTHING = Form(
+    findings=Findings(certainty="4-point", laterality=True), rotate_and_flip=True, edge_filter=True
+)
+
+OVERLAPS = """selector => {
+  const boxes = [...document.querySelectorAll(selector)].filter(e => e.offsetParent)
+    .map(e => [e.title || e.textContent, e.getBoundingClientRect(), e]);
+  const found = [];
+  boxes.forEach(([name, a, one], i) => {
+    if (one.scrollWidth > one.clientWidth + 1) found.push(name + ' is cut');
+    for (const [other, b] of boxes.slice(i + 1)) {
+      const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+      const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+      if (wide > 0.5 && high > 0.5) found.push(name + ' lies on ' + other);
+    }
+  });
+  return found;
+}"""
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "touch"),
+    [
+        (1280, 800, False),
+        (1440, 900, False),
+        (1920, 1080, False),
+        (1024, 768, True),
+        (768, 1024, True),
+    ],
+)
+def test_no_tool_lies_on_another_and_fingers_find_them(
+    browser: Browser, live_server: Any, width: int, height: int, touch: bool
+) -> None:
+    """With every tool that a protocol can allow, at every usual size."""
+    room = make_room(cases=2, phases=[Phase(form=EVERYTHING)])
+    context = browser.new_context(viewport={"width": width, "height": height}, has_touch=touch)
+    page = context.new_page()
+    sign_in(context, live_server, room)
+    reading = Reading(page, live_server, room.study).open().shown(1)
+    reading.press("s", "f", *"mass", "Enter", "Enter", "m", "Space")
+    reading.press("ArrowDown", "ArrowRight", "Space")
+    assert page.evaluate(OVERLAPS, ".viewbar .tool, .viewbar button.readout") == []
+    assert page.evaluate(OVERLAPS, ".top > *:not(.line)") == []
+    stage, view = (page.locator(each).bounding_box() for each in (".stage", ".view"))
+    assert stage
+    assert view
+    assert stage["width"] >= 0.745 * width
+    assert view["height"] >= 0.4 * height
+    # what is to be pressed for every case is 44 px high, for a finger everything
+    wanted = ".panel .choice, .submit" + (", .tool, .small, .top button" if touch else "")
+    low = page.evaluate(
+        """selector => [...document.querySelectorAll(selector)].filter(e => e.offsetParent)
+            .filter(e => e.getBoundingClientRect().height < 43.5)
+            .map(e => e.outerHTML.slice(0, 80))""",
+        wanted,
+    )
+    assert low == []
+    context.close()
+
+
+def test_the_whole_form_is_in_sight_on_a_laptop(
+    context: BrowserContext, page: Page, live_server: Any
+) -> None:
+    """Judgment, confidence, findings, cues and comment: nothing to scroll at 1280 x 800."""
+    page.set_viewport_size({"width": 1280, "height": 800})
+    room = make_room(cases=2, phases=[Phase(form=EVERYTHING)])
+    sign_in(context, live_server, room)
+    Reading(page, live_server, room.study).open().shown(1)
+    form = page.locator(".form")
+    assert form.evaluate("e => e.scrollHeight - e.clientHeight") <= 1
+
+
+def test_nothing_on_the_page_is_brighter_than_a_radiograph(
+    context: BrowserContext, page: Page, live_server: Any
+) -> None:
+    """No pixel of panel, bars and sheets above 85 % grey."""
+    import io
+
+    from PIL import Image
+
+    room = make_room(cases=2)
+    sign_in(context, live_server, room)
+    reading = Reading(page, live_server, room.study).open().shown(1)
+    page.evaluate("() => readingRoom.viewer.hide('blank')")
+    for keys in ((), ("?",), ("Escape", "Shift+P")):
+        reading.press(*keys)
+        page.wait_for_timeout(200)
+        picture = Image.open(io.BytesIO(page.screenshot())).convert("L")
+        assert picture.getextrema()[1] <= 0.85 * 255

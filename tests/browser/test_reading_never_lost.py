@@ -192,3 +192,156 @@ def test_every_answer_belongs_to_the_case_that_was_on_the_screen(
         row = each.readings.filter(submitted=True).get()
         assert row.judgment == ("real" if number % 2 else "synthetic")
         assert row.confidence == 1 + number % 5
+
+
+FULL_DISK = """() => {
+  IDBObjectStore.prototype.put = () => {
+    throw new DOMException("no room", "QuotaExceededError") };
+  Storage.prototype.setItem = () => { throw new DOMException("no room", "QuotaExceededError") };
+}"""
+
+
+def test_a_full_disk_is_said_and_the_answers_are_sent_all_the_same(
+    context: BrowserContext, page: Page, live_server: Any
+) -> None:
+    room = make_room(cases=4)
+    reading = enter(context, page, live_server, room).shown(1)
+    page.wait_for_function("() => readingRoom.viewer.loader.ready.size >= 4")
+    page.evaluate(FULL_DISK)
+    context.set_offline(True)
+    reading.answer_all(1, 2, "s", "3", "d")
+    page.wait_for_selector(".saving.waiting")
+    expect(page.locator(".saving")).to_contain_text("this page only: do not close it")
+    context.set_offline(False)
+    reading.saved()
+    assert submitted(room)[:2] == ["synthetic"] * 2
+    assert not reading.errors
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "indexedDB.open = () => { throw new DOMException('forbidden', 'SecurityError') }",
+        # a damaged profile: no answer, ever
+        "indexedDB.open = () => new EventTarget()",
+        "Object.defineProperty(window, 'indexedDB', {value: undefined})",
+    ],
+)
+def test_a_browser_without_storage_can_still_read(
+    context: BrowserContext, page: Page, live_server: Any, broken: str
+) -> None:
+    page.add_init_script(broken)
+    room = make_room(cases=2)
+    reading = enter(context, page, live_server, room).shown(1)
+    context.set_offline(True)
+    reading.press("s", "3", "d", "Enter").shown(2)
+    page.wait_for_selector(".saving.waiting")
+    expect(page.locator(".saving")).to_contain_text("this page only: do not close it")
+    context.set_offline(False)
+    reading.saved()
+    assert submitted(room)[0] == "synthetic"
+
+
+def test_a_connection_to_the_storage_that_was_closed_is_opened_again(
+    context: BrowserContext, page: Page, live_server: Any
+) -> None:
+    room = make_room(cases=3)
+    reading = enter(context, page, live_server, room).shown(1)
+    page.evaluate("() => readingRoom.context.store.database.close()")
+    context.route("**/readings/**", lambda route: route.abort())
+    reading.press("s", "3", "d", "Enter").shown(2).press("r")
+    page.wait_for_timeout(200)
+    page.close()
+    context.unroute("**/readings/**")
+    again = Reading(context.new_page(), live_server, room.study).open().shown(2).saved()
+    assert again.page.get_by_label("Real", exact=True).is_checked()
+    assert submitted(room)[0] == "synthetic"
+
+
+def test_a_clock_set_back_does_not_bring_back_an_older_answer(
+    context: BrowserContext, page: Page, live_server: Any
+) -> None:
+    room = make_room(cases=2)
+    context.route("**/readings/**", lambda route: route.abort())
+    reading = enter(context, page, live_server, room).shown(1)
+    reading.press("r", "2")
+    page.wait_for_timeout(200)
+    page.evaluate("() => { const now = Date.now; Date.now = () => now() - 86_400_000 }")
+    # the tab dies before its database has written
+    page.evaluate("() => { IDBObjectStore.prototype.put = () => { throw new Error('gone') } }")
+    reading.press("s", "5")
+    page.reload()
+    reading.shown(1)
+    assert page.get_by_label("Synthetic", exact=True).is_checked()
+
+
+def test_a_server_that_fails_is_named_and_waited_for(
+    context: BrowserContext, page: Page, live_server: Any
+) -> None:
+    room = make_room(cases=4)
+    reading = enter(context, page, live_server, room).shown(1)
+    first = str(room.presentations()[0].public_id)
+    context.route(f"**/{first}/readings/**", lambda route: route.fulfill(status=500, body="oops"))
+    reading.answer_all(1, 2, "s", "3", "d")
+    page.wait_for_selector(".saving.waiting")
+    assert "The server has a problem" in reading.status
+    # the case behind it has arrived
+    page.wait_for_function("() => readingRoom.outbox.pending().length === 1")
+    assert submitted(room)[:2] == ["", "synthetic"]
+    context.unroute(f"**/{first}/readings/**")
+    reading.saved()
+    assert submitted(room)[:2] == ["synthetic"] * 2
+
+
+def test_nothing_is_called_saved_before_the_server_has_it(
+    context: BrowserContext, page: Page, live_server: Any
+) -> None:
+    """Not even for the second that a change waits in the browser."""
+    room = make_room(cases=2)
+    reading = enter(context, page, live_server, room).shown(1).saved()
+    reading.press("s")
+    assert reading.status == "Saving"
+    reading.saved()
+    assert room.presentations()[0].readings.get().judgment == "synthetic"
+
+
+def test_a_frame_that_the_network_does_not_bring_comes_by_itself_later(
+    context: BrowserContext, page: Page, live_server: Any
+) -> None:
+    """And nobody has to report a technical problem for it."""
+    room = make_room(cases=2)
+    context.route("**/frames/1", lambda route: route.abort())
+    reading = enter(context, page, live_server, room)
+    expect(page.locator(".stage-message")).to_contain_text("Waiting for the network")
+    assert page.locator(".form:disabled").count() == 1
+    context.unroute("**/frames/1")
+    reading.shown(1)
+
+
+def test_the_page_that_closes_the_session_has_nothing_behind_it(
+    context: BrowserContext, page: Page, live_server: Any
+) -> None:
+    room = make_room(cases=1)
+    context.route("**/readings/**", lambda route: (page.wait_for_timeout(900), route.continue_()))
+    reading = enter(context, page, live_server, room).shown(1)
+    reading.press("r", "3", "d", "Enter")
+    page.get_by_role("button", name="Finish").wait_for()
+    expect(page.locator(".stage-message")).to_be_empty()
+
+
+def test_a_tab_that_was_taken_over_sends_nothing_more(
+    context: BrowserContext, page: Page, live_server: Any
+) -> None:
+    """Its letters are the other tab's now: two of them must not write under one name."""
+    room = make_room(cases=3)
+    context.route("**/readings/**", lambda route: route.abort())
+    reading = enter(context, page, live_server, room).shown(1)
+    reading.press("s", "2", "d", "Enter").shown(2).press("r")
+    second = Reading(context.new_page(), live_server, room.study).open()
+    second.page.get_by_role("button", name="Read here instead").click()
+    second.shown(2)
+    expect(page.get_by_role("heading", name="Reading goes on in another tab")).to_be_visible()
+    assert page.evaluate("() => readingRoom.outbox.stopped")
+    context.unroute("**/readings/**")
+    second.saved()
+    assert submitted(room)[0] == "synthetic"

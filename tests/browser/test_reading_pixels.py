@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from readerstudy.imaging import frames
+from readerstudy.imaging import blinding, frames
+from readerstudy.imaging.rendering import RenderingProtocol
 from tests.browser.reading_page import Reading, sign_in
 from tests.reading.rooms import ReadingRoom, make_room
 
@@ -86,9 +89,15 @@ WINDOWS = [
 ]
 
 
-def put(context: BrowserContext, page: Page, pixels: NDArray[np.uint16], bits: int) -> None:
+def put(
+    context: BrowserContext,
+    page: Page,
+    pixels: NDArray[np.uint16],
+    bits: int,
+    length: int = 250_000,
+) -> None:
     """Shows these pixels, sent in the container from an address of their own."""
-    body = frames.pad(frames.encode(pixels, bits=bits), 200_000)
+    body = frames.pad(frames.encode(pixels, bits=bits), length)
     url = f"/test-frames/{hashlib.sha256(body).hexdigest()}"
     context.route(f"**{url}", lambda route: route.fulfill(body=body))
     page.evaluate("async url => { await readingRoom.viewer.show([url]) }", url)
@@ -175,6 +184,100 @@ def test_both_renderers_agree_everywhere(browser: Browser, live_server: Any) -> 
         difference = np.abs(one - two)
         # Float rounding may tip a pixel at the image's very edge.
         assert (difference > 1).mean() < 1e-4
+
+
+@pytest.mark.parametrize("zoom", ["'fit'", "0.37", "1.7"])
+def test_both_renderers_agree_through_the_narrowest_windows(
+    browser: Browser, live_server: Any, zoom: str
+) -> None:
+    """16 bits of noise, 3000 pixels wide, seen through 16 of 65,536 values."""
+    random = np.random.default_rng(11)
+    noise = random.integers(0, 65536, (1200, 3000)).astype(np.uint16)
+    seen = []
+    for renderer in RENDERERS:
+        context = browser.new_context(viewport={"width": 1000, "height": 600})
+        page = context.new_page()
+        show(context, page, live_server, make_room(cases=1), renderer)
+        put(context, page, noise, 16, length=9_000_000)
+        page.evaluate(f"() => readingRoom.viewer.setZoom({zoom})")
+        page.evaluate("() => readingRoom.viewer.pan(-211, 17)")
+        page.evaluate("() => readingRoom.viewer.setWindow({centre: 32000, width: 16})")
+        seen.append(screen(page))
+        context.close()
+    one, two = seen
+    assert ((one > 0) & (one < 255)).sum() > 50
+    assert np.abs(one - two).max() <= 1
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("ratio", [1, 1.25, 1.5, 2, 3])
+def test_the_screen_itself_shows_image_pixels_one_to_one(
+    browser: Browser, live_server: Any, ratio: float, side: str
+) -> None:
+    """Not the canvas but what the browser makes of it: a picture of the screen, to a grey level.
+
+    An image that is stretched by a pixel, or lies between two, would be blurred here.
+    """
+    context = browser.new_context(viewport={"width": 911, "height": 643}, device_scale_factor=ratio)
+    page = context.new_page()
+    page.add_init_script(f"localStorage.setItem('reading-panel', '{side}')")
+    room = make_room(cases=1)
+    show(context, page, live_server, room, "canvas")
+    random = np.random.default_rng(5)
+    noise = random.integers(0, 256, (300, 300)).astype(np.uint16)
+    put(context, page, noise, 8)
+    page.evaluate("() => readingRoom.viewer.setZoom(1)")
+    page.wait_for_timeout(200)
+    left, top = page.evaluate(
+        """() => { const {viewer} = readingRoom, view = viewer.viewOf(0);
+          const box = viewer.canvas.getBoundingClientRect();
+          return [Math.round(box.left * devicePixelRatio) + view.x,
+                  Math.round(box.top * devicePixelRatio) + view.y] }"""
+    )
+    picture = Image.open(io.BytesIO(page.screenshot())).convert("L")
+    seen = np.asarray(picture, dtype=float)[top : top + 300, left : left + 300]
+    assert np.abs(seen - noise).max() <= 1
+    context.close()
+
+
+def test_a_frame_that_the_graphics_card_cannot_hold_is_drawn_by_the_processor(
+    context: BrowserContext, page: Page, live_server: Any
+) -> None:
+    """A texture that fails is black without a word; a reading of it must not be possible."""
+    room = make_room(cases=1, picture=ramp)
+    show(context, page, live_server, room, "webgl2")
+    page.evaluate("() => { readingRoom.viewer.renderer.largest = 299 }")
+    values = np.linspace(0, 4095, 300 * 300).round().astype(np.uint16).reshape(300, 300)
+    put(context, page, values, 12)
+    assert page.evaluate("() => readingRoom.viewer.kind") == "canvas"
+    seen = at_one_to_one(page, 300)
+    assert np.abs(seen - expected(values.astype(float), 2047.5, 4095, False)).max() <= 1
+    assert page.evaluate("() => readingRoom.viewer.shown().length") == 1
+
+
+@pytest.mark.parametrize("renderer", RENDERERS)
+def test_polarity_and_window_of_a_scan_reach_the_screen_as_python_computes_them(
+    context: BrowserContext, page: Page, live_server: Any, renderer: str
+) -> None:
+    """A scan with a VOI window, both polarities, through the blinded frame to the screen."""
+    levels = np.array([[0, 500, 900, 1000], [1100, 1500, 2000, 4095]], dtype=np.uint16)
+    scan = np.kron(levels, np.ones((64, 64), dtype=np.uint16))
+    room = make_room(cases=1)
+    show(context, page, live_server, room, renderer)
+    for polarity in ("bones-white", "bones-black"):
+        rules = RenderingProtocol(
+            matrix=256, bits=12, fit="pad", normalisation="none", polarity=polarity
+        )
+        frame = blinding.render(scan, bits=12, window=(1000.0, 800.0), protocol=rules)
+        put(context, page, frame, 12)
+        seen = at_one_to_one(page, 256)
+        grey = 255 * np.clip((levels.astype(float) - 600) / 800, 0, 1)
+        wanted = 255 - grey if polarity == "bones-black" else grey
+        # the scan is twice as wide as high and lies in the middle of a square frame
+        for row in range(2):
+            for column in range(4):
+                patch = seen[64 + row * 64 + 20 : 64 + row * 64 + 44, column * 64 + 20 :][:, :24]
+                assert np.abs(patch - wanted[row, column]).max() <= 1, (polarity, row, column)
 
 
 def textured(number: int) -> NDArray[np.uint16]:

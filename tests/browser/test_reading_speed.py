@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, Route
 
 from tests.browser.reading_page import Reading, sign_in
 from tests.reading.rooms import make_room
@@ -23,6 +23,11 @@ CASES = 24
 
 def say(line: str) -> None:
     sys.stdout.write(line + "\n")
+
+
+def words(values: list[float]) -> str:
+    low, high = np.percentile(values, [50, 95])
+    return f"median {low:.1f} ms, 95th percentile {high:.1f} ms (n = {len(values)})"
 
 
 def film(number: int, size: int) -> NDArray[np.uint16]:
@@ -90,10 +95,6 @@ def test_key_to_paint_decode_and_drag(
     )
     kind = page.evaluate("() => readingRoom.viewer.kind")
 
-    def words(values: list[float]) -> str:
-        low, high = np.percentile(values, [50, 95])
-        return f"median {low:.1f} ms, 95th percentile {high:.1f} ms (n = {len(values)})"
-
     say(f"\n    {size} x {size}, {kind}")
     say(f"      key to paint  {words(waits)}; limits 50 and 100")
     say(f"      decode        {words(decode)}")
@@ -101,3 +102,39 @@ def test_key_to_paint_decode_and_drag(
     assert np.median(waits) <= 50
     assert np.percentile(waits, 95) <= 100
     assert np.median(drag) <= 16.7
+
+
+PEER = Path(__file__).resolve().parents[2] / "build" / "cornerstone"
+
+
+@pytest.mark.bench
+@pytest.mark.parametrize("cpu", [False, True])
+@pytest.mark.parametrize("size", [1024, 3000])
+def test_beside_cornerstone3d(context: BrowserContext, page: Page, size: int, cpu: bool) -> None:
+    """The same frames in the same browser, where the peer was built (see bench_reading.py)."""
+    if not (PEER / "index.html").exists():
+        pytest.skip("cornerstone3D is not installed for the benchmark")
+    drawn = {number: film(number, size) for number in (1, 2, 3)}
+
+    def serve(route: Route) -> None:
+        name = route.request.url.removeprefix("http://peer.test/")
+        if name.startswith("frame-"):
+            route.fulfill(body=drawn[int(name.removeprefix("frame-"))].tobytes())
+        else:
+            route.fulfill(path=PEER / (name or "index.html"))
+
+    context.route("http://peer.test/**", serve)
+    page.goto("http://peer.test/")
+    urls = [f"http://peer.test/frame-{number}" for number in drawn]
+    page.evaluate("([urls, size, cpu]) => peer.open(urls, size, cpu)", [urls, size, cpu])
+    waits = [page.evaluate("i => peer.next(i)", 1 + i % 2) for i in range(2 * CASES)]
+    drag = [
+        page.evaluate("([c, w]) => peer.drag(c, w)", [1500 + 10 * i, 3000 - 20 * i])
+        for i in range(60)
+    ]
+    scripts = [gzip.compress(each.read_bytes(), 9) for each in (PEER / "assets").glob("*.js")]
+    say(f"\n    cornerstone3D, {size} x {size}, {'processor' if cpu else 'WebGL'}")
+    say(f"      call to paint {words(waits[2:])}")
+    say(f"      drag, a frame {words(drag)}")
+    say(f"      bundle, gzip  {sum(map(len, scripts)) / 1024:.1f} KiB")
+    assert waits

@@ -4,7 +4,7 @@ import type { Sheets } from "./overlay";
 import type { Feedback, Item, ReviewEntry } from "./types";
 
 export function pauseSheet(
-  sheets: Sheets, title: string, done: number, total: number, left: string, resume: () => void,
+  sheets: Sheets, title: string, words: string, resume: () => void,
 ): void {
   const go = (): void => {
     sheets.close(false);
@@ -13,7 +13,7 @@ export function pauseSheet(
   sheets.show({
     title,
     content: [
-      h("p", {}, `${done} of ${total} cases done. ${left}`.trim()),
+      h("p", {}, words),
       h("p", { class: "quiet" }, "Everything so far is kept. You can close this page and go on later, here or on another computer."),
       h("p", { class: "sheet-end" },
         h("button", { class: "button primary", type: "button", autofocus: true, onclick: go },

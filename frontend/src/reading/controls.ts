@@ -141,8 +141,12 @@ export class ImageControls {
     this.bar.openNumbers();
   }
 
-  pauseSheet(title: string, done: number, total: number, resume: () => void): void {
-    pauseSheet(this.context.sheets, title, done, total, this.pace.words(total - done), resume);
+  /** ``every``: cases in a block, 0 for no blocks. */
+  pauseSheet(title: string, done: number, total: number, every: number, resume: () => void): void {
+    const blocks = every ? Math.ceil(total / every) : 0;
+    const block = blocks > 1 && done % every === 0 && done > 0 ? `Block ${done / every} of ${blocks} is done. ` : "";
+    const words = `${block}${done} of ${total} cases done. ${this.pace.words(total - done)}`;
+    pauseSheet(this.context.sheets, title, words.trim(), resume);
   }
 
   reviewSheet(entries: ReviewEntry[], current: string | null, go: (id: string) => void, stay: () => void): void {
@@ -158,6 +162,7 @@ export class ImageControls {
   togglePanel(what: "side" | "hidden"): void {
     const room = document.querySelector<HTMLElement>("#room")!;
     const on = room.classList.toggle(what === "side" ? "panel-left" : "panel-hidden");
+    this.viewer.fitCanvas();
     try {
       if (what === "side") localStorage.setItem("reading-panel", on ? "left" : "right");
     } catch {
@@ -169,6 +174,7 @@ export class ImageControls {
     try {
       const left = localStorage.getItem("reading-panel") === "left";
       document.querySelector("#room")!.classList.toggle("panel-left", left);
+      this.viewer.fitCanvas();
     } catch {
       // As delivered.
     }

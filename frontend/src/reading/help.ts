@@ -48,7 +48,7 @@ export function helpSheet(sheets: Sheets, keys: Keys): void {
     content: [
       hint, body,
       h("button", {
-        class: "button plain", type: "button",
+        class: "button plain restore", type: "button",
         onclick: () => {
           keys.restore();
           draw();

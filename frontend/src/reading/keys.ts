@@ -53,6 +53,11 @@ export class Keys {
     return this.keysOf(id)[0] ?? "";
   }
 
+  /** The key of an action that is not there yet: the reader's own, or the usual one. */
+  firstOr(id: string, usual: string): string {
+    return this.first(id) || usual;
+  }
+
   /** Puts ``key`` on an action. Returns the action that has it already, and then changes nothing. */
   remap(id: string, key: string): Action | null {
     const same = (other: string): boolean => other.toLowerCase() === key.toLowerCase();
@@ -101,7 +106,9 @@ export class Keys {
       this.held(event);
       return;
     }
-    const known = onLatin(event);
+    let known = onLatin(event);
+    // A French 6 is a hyphen without Shift, and that is a key of its own where no 6 is wanted.
+    if (/^\d$/.test(known.key) && !this.list().some(({ keys }) => keys.includes(known.key))) known = event;
     this.handler(known);
     if (known.defaultPrevented) event.preventDefault();
   }

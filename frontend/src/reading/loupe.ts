@@ -54,9 +54,11 @@ export class Loupe {
       this.renderer.draw([]);
       return;
     }
+    // On whole device pixels, as the image itself.
     const bounds = this.viewer.host.getBoundingClientRect();
-    this.element.style.left = `${this.at.x - bounds.left - CSS_SIZE / 2}px`;
-    this.element.style.top = `${this.at.y - bounds.top - CSS_SIZE / 2}px`;
+    const snapped = (value: number): number => Math.round(value * devicePixelRatio) / devicePixelRatio;
+    this.element.style.left = `${snapped(this.at.x - CSS_SIZE / 2) - bounds.left}px`;
+    this.element.style.top = `${snapped(this.at.y - CSS_SIZE / 2) - bounds.top}px`;
     const side = Math.round(CSS_SIZE * devicePixelRatio);
     if (this.canvas.width !== side) this.canvas.width = this.canvas.height = side;
     const view = this.viewer.viewOf(index);

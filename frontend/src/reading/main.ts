@@ -34,7 +34,8 @@ async function enter(host: HTMLElement): Promise<void> {
     if (state.stage !== "reading") {
       // Leaving a session: its viewer, keys and workers go with the page.
       if (open && state.stage !== "review") return location.reload();
-      stageSheet({ api, sheets, host: room, keys, go: (next) => void go(next), revisit }, state);
+      stageSheet({ api, sheets, host: room, keys, go: (next) => void go(next), revisit,
+        settled: async () => active?.outbox.settled(5000) ?? true }, state);
       return;
     }
     if (open) return;

@@ -145,7 +145,11 @@ export class Panel {
     const labels = options.map(({ value, label, action }) => {
       const input = h("input", {
         type: "radio", name, value, "aria-label": label,
-        onchange: () => this.pick(name, value),
+        onchange: () => {
+          this.pick(name, value);
+          // Clicked, it gives the keys back to the image: an arrow key must not change the answer.
+          if (!input.matches(":focus-visible")) document.querySelector<HTMLElement>(".stage")?.focus();
+        },
       });
       inputs.push(input);
       return h("label", { class: "choice" }, input,
@@ -371,8 +375,13 @@ export class Panel {
       need(form.findings.required && !answer.findings.length, `findings${none}`, "findings");
       for (const said of answer.findings) {
         if (said.term === form.findings.normal) continue;
-        need(form.findings.certainty !== null && said.certainty === null,
-          `certainty of ${said.term}`, "findings");
+        const { certainty } = form.findings;
+        const sure = said.certainty;
+        if (certainty) {
+          const outside = sure === null || sure < certainty.low || sure > certainty.high;
+          const range = certainty.high > 10 ? ` (${certainty.low} to ${certainty.high})` : "";
+          need(outside, `certainty of ${said.term}${range}`, "findings");
+        }
         need(form.findings.region === "required" && !said.region, `region of ${said.term}`, "findings");
       }
     }

@@ -2,6 +2,7 @@
 import { type Api, ApiError, Unreachable } from "./api";
 import { expose, type Showing } from "./exposure";
 import { announce, h, uuid } from "./dom";
+import { Drafting } from "./drafting";
 import { Header } from "./header";
 import { ImageControls } from "./controls";
 import { measured } from "./environment";
@@ -9,19 +10,15 @@ import type { Keys } from "./keys";
 import { Outbox } from "./outbox";
 import type { Sheets } from "./overlay";
 import { Panel } from "./panel";
-import type { Draft, Letter, Store } from "./store";
+import { StageMessage } from "./stagemessage";
+import type { Letter, Store } from "./store";
 import { Timing } from "./timing";
 import {
-  type Answer, emptyAnswer, type Feedback, type Item, type Listing, type Recorded,
+  type Answer, type Feedback, type Item, type Listing, type Recorded,
   type RoomState, type SessionSpec, type Standing,
 } from "./types";
 import type { FrameError } from "./viewer/loader";
 import { type Painted, Viewer } from "./viewer/viewer";
-
-/** After the last change, before a draft is sent: a pause in the work, not every click. */
-const DRAFT_MS = 1200;
-/** Between two tries to load what the network did not bring. */
-const RETRY_MS = 5000;
 
 export interface RoomContext {
   api: Api;
@@ -40,16 +37,15 @@ export class Room {
   readonly outbox: Outbox;
   readonly controls: ImageControls;
   private stageElement: HTMLElement;
-  private message: HTMLElement;
+  private message = new StageMessage();
   private session: SessionSpec;
   private listing: Listing;
   private item: Item | null = null;
   /** Presentation id whose image is truly on the screen now. */
   private onScreen: string | null = null;
-  private draft: Draft | null = null;
+  private drafting: Drafting;
   private timing = new Timing();
   private settled = new Set<string>();
-  private draftTimer = 0;
   private reviewing = false;
   private starved = false;
   private sinceBreak: number;
@@ -59,9 +55,6 @@ export class Room {
   private showing: Showing | null = null;
   /** While the drawing context is lost: the case that could be answered until then. */
   private gone: { screen: string | null } | null = null;
-  /** What to try again when the network is back. */
-  private retry: (() => void) | null = null;
-  private retryTimer = 0;
 
   constructor(
     private context: RoomContext,
@@ -72,10 +65,9 @@ export class Room {
       progress: state.progress!, items: state.items ?? [], review: state.review ?? [],
     };
     this.sinceBreak = this.listing.progress.done;
-    this.message = h("div", { class: "stage-message", role: "status" });
     const view = h("div", { class: "view" });
     this.stageElement = h(
-      "main", { class: "stage", tabindex: 0, "aria-label": "Radiograph" }, view, this.message,
+      "main", { class: "stage", tabindex: 0, "aria-label": "Radiograph" }, view, this.message.element,
     );
     this.panel = new Panel(this.session.form, context.keys, {
       changed: (_answer, what) => this.changed(what),
@@ -106,7 +98,12 @@ export class Room {
       recorded: (letter, answer) => this.recorded(letter, answer),
       conflict: (letter, standing, reason) => void this.conflict(letter, standing, reason),
       refused: (letter, reason) => this.refused(letter, reason),
-      dropped: (letter) => this.dropped(letter),
+      dropped: (letter) => this.drafting.dropped(letter),
+    });
+    this.drafting = new Drafting(state.reader, context.store, this.outbox, {
+      answer: () => this.panel.value(),
+      timing: () => this.timing,
+      summary: () => this.controls.summary(),
     });
     this.watch();
   }
@@ -150,6 +147,13 @@ export class Room {
     this.context.api.call("POST", "/environment", { record }).catch(() => undefined);
   }
 
+  /** The page may be gone in a moment. */
+  private putAway(): void {
+    this.drafting.flush();
+    // Time spent looking counts, whether or not anything was said.
+    if (this.onScreen) this.drafting.keep({});
+  }
+
   private watch(): void {
     const onActive = (): void => {
       if (document.visibilityState === "hidden" || !document.hasFocus()) this.timing.suspend();
@@ -157,24 +161,22 @@ export class Room {
     };
     document.addEventListener("visibilitychange", () => {
       onActive();
-      if (document.visibilityState === "hidden") this.flushDraft();
+      if (document.visibilityState === "hidden") this.putAway();
     });
     addEventListener("blur", onActive);
     addEventListener("focus", onActive);
-    addEventListener("pagehide", () => this.flushDraft());
+    addEventListener("pagehide", () => this.putAway());
     for (const kind of ["keydown", "pointerdown", "pointermove", "wheel", "input"]) {
       const deliberate = kind !== "pointermove";
       addEventListener(kind, () => this.onScreen && this.timing.input(deliberate), { passive: true });
     }
     // Another tab took over: this one neither sends nor changes anything any more.
     addEventListener("room-taken", () => {
-      clearTimeout(this.draftTimer);
-      this.draftTimer = 0;
       this.clear();
-      this.item = this.draft = null;
+      this.item = null;
+      this.drafting.release();
       this.outbox.stop();
     });
-    addEventListener("online", () => this.retry?.());
   }
 
   // -- Which case ---------------------------------------------------------------------------------
@@ -185,7 +187,7 @@ export class Room {
 
   private async next(): Promise<void> {
     this.reviewing = this.starved = false;
-    this.again(null);
+    this.message.clear();
     const [item] = this.waiting();
     if (item) await this.show(item);
     else if (this.outbox.pending().length) this.waitForList();
@@ -203,12 +205,7 @@ export class Room {
   }
 
   private sayStarved(): void {
-    const { status } = this.outbox;
-    if (!this.item && status === "waiting") {
-      this.say("Waiting for the network. Your answers are kept in this browser; the next cases load when it is back.");
-    } else if (!this.item && status === "signed-out") {
-      this.say("You have been signed out. Sign in again to go on; nothing is lost.", this.header.signInLink());
-    } else if (!this.item) this.say("Saving");
+    if (!this.item) this.message.starved(this.outbox.status, () => this.header.signInLink());
   }
 
   private async refresh(): Promise<void> {
@@ -218,24 +215,14 @@ export class Room {
         this.take(state as unknown as Listing);
         if (this.waiting().length) return void (await this.show(this.waiting()[0]!));
       }
-      this.say("");
+      this.message.clear();
       this.context.leave(state);
     } catch (error) {
-      this.say(
-        error instanceof ApiError && error.status === 401
-          ? "You have been signed out. Sign in again to go on; nothing is lost."
-          : "Waiting for the network.",
-        h("button", { class: "button", type: "button", onclick: () => void this.next() }, "Try again"),
-      );
-      this.again(() => void this.next());
+      const again = (): void => void this.next();
+      if (error instanceof ApiError && error.status === 401) {
+        this.message.signedOut(this.header.signInLink(), again);
+      } else this.message.unreachable(again);
     }
-  }
-
-  /** Tries again in a while, or as soon as the network is back; null for no more. */
-  private again(deed: (() => void) | null): void {
-    clearTimeout(this.retryTimer);
-    this.retry = deed;
-    if (deed) this.retryTimer = window.setTimeout(deed, RETRY_MS);
   }
 
   private take(listing: Partial<Listing>): void {
@@ -269,20 +256,20 @@ export class Room {
   // -- Showing --------------------------------------------------------------------------------------
 
   private async show(item: Item): Promise<void> {
-    this.flushDraft();
+    this.drafting.flush();
     this.timing.suspend();
-    this.again(null);
+    this.message.clear();
     const visit = ++this.visit;
     const following = this.item !== null && this.item.id !== item.id;
     this.item = item;
     this.onScreen = null;
     this.feedbackFor = null;
     this.panel.setEnabled(false);
-    this.say("");
+    this.message.say("");
     if (following) await this.betweenCases();
-    const draft = await this.draftOf(item);
+    const draft = await this.drafting.of(item);
     if (this.visit !== visit) return;
-    this.draft = draft;
+    this.drafting.take(item, draft);
     this.panel.load(draft.answer);
     this.controls.load(item, draft.answer);
     this.timing = new Timing(draft.activeMs, Number(item.standing?.timings.visit ?? 0) + 1);
@@ -308,20 +295,20 @@ export class Room {
     this.onScreen = item.id;
     this.timing.painted(performance.now());
     this.panel.setEnabled(true);
-    this.say("");
+    this.message.say("");
     announce(`Case ${item.number} was shown. Please answer.`);
   }
 
   /** Shows the case and, unless it is a timed showing, takes answers. Null when it is not shown. */
   private async paint(item: Item, timed = false): Promise<Painted | null> {
     const { visit } = this;
-    const slow = setTimeout(() => this.visit === visit && this.say("Loading the case"), 400);
+    const slow = setTimeout(() => this.visit === visit && this.message.say("Loading the case"), 400);
     try {
       const painted = await this.viewer.show(item.frames);
       if (this.visit !== visit) return null;
       this.timing.painted(painted.at);
       performance.mark("case-painted", { detail: item.id });
-      this.say("");
+      this.message.say("");
       this.controls.ready();
       if (!timed) {
         this.onScreen = item.id;
@@ -349,7 +336,7 @@ export class Room {
   private async expose(item: Item): Promise<void> {
     const painted = await this.paint(item, true);
     if (!painted) return;
-    this.keepDraft({ exposed: true });
+    this.drafting.keep({ exposed: true });
     const { visit } = this;
     this.showing = expose(this.viewer, painted, item.exposure_ms!, this.session.mask);
     const reached = await this.showing.done;
@@ -362,8 +349,8 @@ export class Room {
     this.panel.setEnabled(true);
     this.controls.choice(this.panel.value().choice);
     announce(`Case ${item.number} was shown. Please answer.`);
-    this.keepDraft({ exposureMs: reached.ms });
-    this.queueDraft();
+    this.drafting.keep({ exposureMs: reached.ms });
+    this.drafting.queue();
     this.prefetch();
   }
 
@@ -374,21 +361,8 @@ export class Room {
     const retry = (): void => void this.show(item);
     if (status === 401 || status === 403) {
       this.header.saving("signed-out", this.outbox.pending().length, "", true);
-      this.say("You have been signed out. Sign in again to go on; nothing is lost.",
-        this.header.signInLink(),
-        h("button", { class: "button", type: "button", onclick: retry }, "Retry"));
-      return;
-    }
-    const words = network
-      ? "Waiting for the network. The case comes by itself when it is back."
-      : "Frame could not be shown. Retry, or report a technical problem.";
-    announce(words);
-    const again = h("button", { class: "button primary", type: "button", onclick: retry }, "Retry");
-    this.say(words, h("p", { class: "row" }, again,
-      h("button", { class: "button", type: "button", onclick: () => void this.report(item, error) },
-        "Report and go on")));
-    again.focus();
-    if (network) this.again(retry);
+      this.message.signedOut(this.header.signInLink(), retry);
+    } else this.message.notShown(network ?? false, retry, () => void this.report(item, error));
   }
 
   private async report(item: Item, error: unknown): Promise<void> {
@@ -397,7 +371,7 @@ export class Room {
       submitted: true, practice: item.practice, attempted: false,
       body: { reason: String((error as Error)?.message ?? error).slice(0, 2000) },
     };
-    this.again(null);
+    this.message.clear();
     await this.outbox.post(letter);
     this.settled.add(item.id);
     await this.next();
@@ -411,10 +385,6 @@ export class Room {
     this.viewer.hide("blank");
   }
 
-  private say(text: string, ...more: HTMLElement[]): void {
-    this.message.replaceChildren(...(text ? [h("p", {}, text), ...more] : []));
-  }
-
   private viewChanged(change: string): void {
     if (change === "lost") {
       // Nothing may be said of an image that is not there.
@@ -422,11 +392,11 @@ export class Room {
       this.onScreen = null;
       this.panel.setEnabled(false);
       this.timing.suspend();
-      this.say("The graphics card was reset. The image comes back by itself.");
+      this.message.say("The graphics card was reset. The image comes back by itself.");
     } else if ((change === "repainted" || change === "remasked") && this.gone) {
       const { screen } = this.gone;
       this.gone = null;
-      this.say("");
+      this.message.say("");
       // What stood there before: an image that was answered, or the mask of one that was shown.
       if (!screen || this.item?.id !== screen) return;
       this.onScreen = screen;
@@ -437,82 +407,13 @@ export class Room {
 
   // -- Answering ------------------------------------------------------------------------------------
 
-  private async draftOf(item: Item): Promise<Draft> {
-    const kept = await this.context.store.draft(item.id);
-    const standing = item.standing;
-    const unsent = this.outbox.pending(item.id).at(-1);
-    // The draft in this browser counts unless another device has gone on from there.
-    if (kept?.reader === this.state.reader) {
-      if (unsent) return { ...kept, head: unsent.clientId, revision: Number(unsent.body.revision) };
-      if (!standing || kept.own.includes(standing.client_id)) {
-        // What was not kept before the page went is said again, on top of what has arrived.
-        return { ...kept, head: standing?.client_id ?? null, revision: standing?.revision ?? 0 };
-      }
-    }
-    const timings = standing?.timings ?? {};
-    return {
-      id: item.id, reader: this.state.reader,
-      answer: standing ? structuredClone(standing.answer) : emptyAnswer(),
-      head: standing?.client_id ?? null, revision: standing?.revision ?? 0,
-      own: standing ? [standing.client_id] : [],
-      activeMs: Number(timings.active_ms ?? 0), changes: Number(timings.judgment_changes ?? 0),
-      exposed: timings.exposure_ms !== undefined,
-      exposureMs: (timings.exposure_ms as number | undefined) ?? null,
-      submitted: standing?.submitted ?? false,
-    };
-  }
-
   private changed(what: string): void {
     if (!this.item || this.onScreen !== this.item.id) return;
     this.panel.setRegions(this.controls.regionAnswer());
     const answer = this.panel.value();
     this.controls.choice(answer.choice);
     if (what === "judgment" || what === "choice") this.timing.judgment(answer.judgment || answer.choice);
-    this.keepDraft({ answer, submitted: false });
-    this.outbox.expect();
-    clearTimeout(this.draftTimer);
-    this.draftTimer = window.setTimeout(() => this.queueDraft(), DRAFT_MS);
-  }
-
-  private keepDraft(change: Partial<Draft>): void {
-    if (!this.draft) return;
-    Object.assign(this.draft, change, {
-      activeMs: this.timing.activeMs, changes: this.timing.changes,
-      stamp: Math.max(Date.now(), (this.draft.stamp ?? 0) + 1),
-    });
-    void this.context.store.keepDraft(structuredClone(this.draft));
-  }
-
-  private flushDraft(): void {
-    if (this.draftTimer) this.queueDraft();
-  }
-
-  private queueDraft(): void {
-    clearTimeout(this.draftTimer);
-    this.draftTimer = 0;
-    if (this.item && this.draft?.id === this.item.id) void this.post(false);
-  }
-
-  /** Puts the current answer into the outbox as the next revision. */
-  private async post(submitted: boolean): Promise<void> {
-    const { item, draft } = this;
-    if (!item || !draft) return;
-    const answer = this.panel.value();
-    const letter: Letter = {
-      reader: this.state.reader, presentation: item.id, clientId: uuid(), kind: "readings",
-      submitted, practice: item.practice, attempted: false,
-      body: {
-        revision: draft.revision + 1, based_on: draft.head, submitted, answer,
-        timings: this.timing.record(), viewer: this.controls.summary(),
-      },
-    };
-    const kept = this.outbox.post(letter);
-    // post() may have folded the letter into an unsent draft, under that one's name.
-    draft.head = letter.clientId;
-    if (!draft.own.includes(letter.clientId)) draft.own.push(letter.clientId);
-    draft.revision = Number(letter.body.revision);
-    this.keepDraft({ answer, submitted });
-    await kept;
+    this.drafting.changed(answer);
   }
 
   private async submit(): Promise<void> {
@@ -521,11 +422,9 @@ export class Room {
     if (!item || this.onScreen !== item.id || !this.panel.isEnabled) return;
     const lacking = this.panel.missing();
     if (lacking.length) return this.panel.point(lacking);
-    clearTimeout(this.draftTimer);
-    this.draftTimer = 0;
     this.timing.remark("submitted");
     this.panel.setEnabled(false);
-    const posted = this.post(true);
+    const posted = this.drafting.post(true);
     this.settled.add(item.id);
     this.controls.leaveCase(this.timing.activeMs);
     if (item.practice) {
@@ -578,7 +477,7 @@ export class Room {
     }
     // Only where the reader is waiting for cases; anything else is on its way already.
     if (letter.submitted && this.starved && !this.context.sheets.isOpen) void this.next();
-    if (letter.submitted && this.draft?.id !== letter.presentation) {
+    if (letter.submitted && this.drafting.draft?.id !== letter.presentation) {
       void this.context.store.dropDraft(letter.presentation);
     }
     const known = this.listing.items.find((each) => each.id === letter.presentation);
@@ -596,11 +495,8 @@ export class Room {
     announce(reason);
     await this.context.store.dropDraft(letter.presentation);
     if (this.item?.id === letter.presentation) {
-      clearTimeout(this.draftTimer);
-      this.draftTimer = 0;
       this.item.standing = standing;
-      this.draft = null;
-      this.outbox.forget();
+      this.drafting.release();
     }
     this.context.sheets.show({
       title: "Answered elsewhere",
@@ -617,15 +513,6 @@ export class Room {
       if (letter.submitted) this.settled.add(letter.presentation);
     }
     await this.refresh();
-  }
-
-  /** A draft that the server could not use: what follows takes its place in the row. */
-  private dropped(letter: Letter): void {
-    const { draft } = this;
-    if (draft?.id !== letter.presentation) return;
-    draft.revision = Math.max(0, draft.revision - 1);
-    if (draft.head === letter.clientId) draft.head = letter.body.based_on as string | null;
-    this.keepDraft({});
   }
 
   private refused(_letter: Letter, reason: string): void {
@@ -652,10 +539,10 @@ export class Room {
   private pause(): void {
     if (this.context.sheets.isOpen) return;
     this.showing?.stop();
-    this.flushDraft();
+    this.drafting.flush();
     this.timing.pause(true);
     this.context.host.classList.add("covered");
-    this.controls.pauseSheet("Paused", this.doneNow(), this.listing.progress.total, () => {
+    this.controls.pauseSheet("Paused", this.doneNow(), this.listing.progress.total, this.session.break_every, () => {
       this.context.host.classList.remove("covered");
       this.timing.pause(false);
       this.stageElement.focus();
@@ -665,12 +552,14 @@ export class Room {
   private break(): void {
     this.clear();
     this.item = null;
-    this.controls.pauseSheet("Time for a break", this.doneNow(), this.listing.progress.total, () => void this.next());
+    const { break_every } = this.session;
+    this.controls.pauseSheet("Time for a break", this.doneNow(), this.listing.progress.total, break_every,
+      () => void this.next());
   }
 
   private showReview(): void {
     if (!this.session.may_revise || this.context.sheets.isOpen) return;
-    this.flushDraft();
+    this.drafting.flush();
     const entries = this.listing.review.filter((each) => !each.failed);
     this.controls.reviewSheet(entries, this.item?.id ?? null, (id) => void this.revisit(id), () => {
       if (this.reviewing || !this.item) void this.next();
@@ -683,7 +572,7 @@ export class Room {
       this.reviewing = true;
       await this.show(item);
     } catch (error) {
-      this.say(error instanceof Unreachable ? "Waiting for the network." : (error as Error).message,
+      this.message.say(error instanceof Unreachable ? "Waiting for the network." : (error as Error).message,
         h("button", { class: "button", type: "button", onclick: () => void this.next() }, "Go on reading"));
     }
   }

@@ -1,7 +1,8 @@
 /** Everything before, between and after the cases. */
 import type { Api } from "./api";
-import { announce, h } from "./dom";
+import { announce, h, keyName } from "./dom";
 import { environmentFields } from "./environment";
+import { examples } from "./examples";
 import type { Keys } from "./keys";
 import type { Sheets } from "./overlay";
 import { QuestionFields } from "./questions";
@@ -14,6 +15,8 @@ export interface StageContext {
   keys: Keys;
   go(state?: RoomState): void;
   revisit(state: RoomState, id: string): Promise<void>;
+  /** Whether the server has everything that was said. */
+  settled(): Promise<boolean>;
 }
 
 export function stageSheet(context: StageContext, state: RoomState): void {
@@ -48,6 +51,11 @@ function sender(
       button.disabled = true;
       problem.textContent = "";
       try {
+        if (path === "/finish" && !(await context.settled())) {
+          button.disabled = false;
+          problem.textContent = "Some answers are still on their way. Please try again in a moment.";
+          return;
+        }
         context.go(await context.api.call<RoomState>("POST", path, content));
       } catch (error) {
         button.disabled = false;
@@ -130,7 +138,8 @@ function instructions(context: StageContext, state: RoomState): void {
   const { button, problem } = sender(context, progress.practice_total ? "Begin with practice" : "Begin", "/begin", () => ({}));
   const steps: string[] = ["Look at the image. Drag over it to change contrast and brightness, turn the wheel to zoom."];
   if (form.judgment.length) {
-    steps.push(`Say ${form.judgment.map(({ label, key }) => `${label.toLowerCase()} (${key.toUpperCase()})`).join(" or ")}.`);
+    const key = (value: string, usual: string): string => keyName(context.keys.firstOr(`judgment-${value}`, usual));
+    steps.push(`Say ${form.judgment.map((each) => `${each.label.toLowerCase()} (${key(each.value, each.key)})`).join(" or ")}.`);
   }
   if (form.choice) steps.push(`${form.choice_question} Press its number, or click on it.`);
   if (form.confidence) {
@@ -140,19 +149,28 @@ function instructions(context: StageContext, state: RoomState): void {
   }
   if (form.quality) steps.push(`Rate the image quality, ${form.quality.lowest.toLowerCase()} to ${form.quality.highest.toLowerCase()}.`);
   if (form.findings) {
-    steps.push(`Name what you find: F, a few letters, Enter.${form.findings.normal ? ` D means “${form.findings.normal}”.` : ""}`);
+    const { certainty, laterality, normal } = form.findings;
+    const find = keyName(context.keys.firstOr("findings", "f"));
+    const none = keyName(context.keys.firstOr("no-finding", "d"));
+    const sure = certainty && certainty.high <= 10 ? ` A digit then says how certain it is, ${certainty.low} to ${certainty.high}.` : "";
+    const side = laterality.length ? ` L, R, B or M and Enter say its side.` : "";
+    steps.push(`Name what you find: ${find}, a few letters, Enter.${sure}${side}${normal ? ` ${none} means “${normal}”.` : ""}`);
   }
-  if (form.cues) steps.push("Name what gave the impression: C, a few letters, Enter.");
+  if (form.cues) steps.push(`Name what gave the impression: ${keyName(context.keys.firstOr("cues", "c"))}, a few letters, Enter.`);
   steps.push("Enter submits and brings the next case. The question mark shows all keys; each can be changed.");
   const parts = session.sessions > 1 ? `Session ${session.number} of ${session.sessions}. ` : "";
-  const practice = progress.practice_total ? `${progress.practice_total} practice cases, then ` : "";
+  const cases = (count: number, word = ""): string => `${count} ${word}case${count === 1 ? "" : "s"}`;
+  const practice = progress.practice_total ? `${cases(progress.practice_total, "practice ")}, then ` : "";
   const minutes = Math.max(1, Math.round((session.seconds_a_case * progress.total) / 60));
   context.sheets.show({
     title: session.title || state.title,
     content: [
-      h("p", {}, `${parts}${practice}${progress.total} cases, planned for about ${minutes} minutes.`),
+      h("p", {}, `${parts}${practice}${cases(progress.total)}, planned for about ${minutes} minute${minutes === 1 ? "" : "s"}.`),
       ...paragraphs(session.instructions),
       h("ol", { class: "steps" }, ...steps.map((step) => h("li", {}, step))),
+      h("h3", {}, "For example"),
+      h("dl", { class: "examples" }, ...examples(form, context.keys).flatMap(({ keys, words }) => [
+        h("dt", {}, ...keys.flatMap((key) => [h("kbd", {}, key), " "])), h("dd", {}, `says: ${words}. Next case.`)])),
       session.timed && h("p", {}, "Each image is shown for a short time only."),
       h("p", { class: "quiet" }, session.may_revise
         ? "Every answer is kept at once. You can stop at any time, go on elsewhere, and change answers until you finish the session."

@@ -1,6 +1,9 @@
 /** What the reader did with the image, in a few numbers. */
 import type { Viewer } from "./viewer/viewer";
 
+/** The image is noted in GRID x GRID parts. */
+const GRID = 4;
+
 export class Summary {
   private zooms = 0;
   private pans = 0;
@@ -13,6 +16,8 @@ export class Summary {
   private widest = 0;
   private inverted = false;
   private regions = new Set<string>();
+  /** Cells of the grid over the image that were seen enlarged. */
+  private enlarged = new Set<number>();
 
   constructor(private viewer: Viewer) {
     viewer.onChange((change) => this.seen(change));
@@ -24,6 +29,7 @@ export class Summary {
     this.high = -Infinity;
     this.inverted = false;
     this.regions.clear();
+    this.enlarged.clear();
   }
 
   visited(id: string): void {
@@ -31,6 +37,7 @@ export class Summary {
   }
 
   private seen(change: string): void {
+    if (change === "zoom" || change === "pan") this.look();
     if (change === "zoom") this.zooms++;
     if (change === "pan") this.pans++;
     if (change === "window") this.windows++;
@@ -49,6 +56,22 @@ export class Summary {
     }
   }
 
+  /** Notes the parts of the image that are in sight while it is larger than the screen. */
+  private look(): void {
+    const { viewer } = this;
+    const [frame] = viewer.current();
+    if (!frame || viewer.zoom === "fit") return;
+    const { scale, x, y } = viewer.viewOf(0);
+    const tile = viewer.tileSize(0);
+    const [width, height] = [tile.width * devicePixelRatio, tile.height * devicePixelRatio];
+    if (frame.columns * scale <= width && frame.rows * scale <= height) return;
+    for (let cell = 0; cell < GRID * GRID; cell++) {
+      const across = x + (((cell % GRID) + 0.5) / GRID) * frame.columns * scale;
+      const down = y + ((Math.floor(cell / GRID) + 0.5) / GRID) * frame.rows * scale;
+      if (across >= 0 && across < width && down >= 0 && down < height) this.enlarged.add(cell);
+    }
+  }
+
   record(): Record<string, unknown> {
     const finite = (value: number): number | null =>
       Number.isFinite(value) ? Math.round(value * 100) / 100 : null;
@@ -64,6 +87,7 @@ export class Summary {
       inverted: this.inverted,
       actions: { zoom: this.zooms, pan: this.pans, window: this.windows },
       regions_visited: this.regions.size,
+      enlarged: Array.from({ length: GRID * GRID }, (_, cell) => (this.enlarged.has(cell) ? "1" : "0")).join(""),
       treatment: this.viewer.treatment,
     };
   }

@@ -48,7 +48,7 @@ export class TermPicker {
   private options: HTMLElement;
   private rows: HTMLElement;
   private none?: HTMLButtonElement;
-  private found: string[] = [];
+  private found: { kind: "side" | "term"; value: string }[] = [];
   private at = 0;
   hidden = false;
 
@@ -78,7 +78,7 @@ export class TermPicker {
     this.element = h("div", { class: `section terms ${name}`, "data-section": name },
       h("label", { class: "legend", for: `${name}-input` }, title,
         h("kbd", { "aria-hidden": "true", "data-key-of": name })),
-      h("div", { class: "picker" }, this.input, this.none, this.options),
+      h("div", { class: config.none ? "picker with-none" : "picker" }, this.input, this.none, this.options),
       this.rows);
   }
 
@@ -120,23 +120,37 @@ export class TermPicker {
 
   // -- The list ---------------------------------------------------------------------------------------
 
+  /** The finding that was named last: digits and sides typed now are about it. */
+  private last(): TermSaid | undefined {
+    const last = this.said.at(-1);
+    return last && last.term !== this.config.none ? last : undefined;
+  }
+
   private filter(): void {
-    this.found = matches(this.config.terms, this.input.value);
+    const typed = this.input.value.trim().toLowerCase();
+    const last = this.last();
+    const sides = last && !last.laterality && typed
+      ? this.config.sides.filter((side) => side.startsWith(typed)) : [];
+    this.found = [
+      ...sides.map((value) => ({ kind: "side" as const, value })),
+      ...matches(this.config.terms, this.input.value).map((value) => ({ kind: "term" as const, value })),
+    ];
     this.at = 0;
     this.options.replaceChildren(
-      ...this.found.map((term, index) => {
-        const chosen = this.said.some((each) => each.term === term);
+      ...this.found.map((option, index) => {
+        const term = option.value;
+        const chosen = option.kind === "term" && this.said.some((each) => each.term === term);
         return h("li", {
           role: "option", id: `${this.config.name}-option-${index}`,
           "aria-selected": String(index === this.at), class: chosen ? "chosen" : null,
           // Before the field loses its focus and the list closes.
           onpointerdown: (event: PointerEvent) => {
             event.preventDefault();
-            this.take(term);
+            this.take(option);
             // The list would cover what is asked next.
             this.leave();
           },
-        }, readable(term), chosen && h("span", { class: "tick" }, " chosen"));
+        }, option.kind === "side" ? `${readable(last!.term)}: ${term}` : readable(term), chosen && h("span", { class: "tick" }, " chosen"));
       }),
     );
     this.options.hidden = this.found.length === 0;
@@ -160,10 +174,31 @@ export class TermPicker {
     this.input.removeAttribute("aria-activedescendant");
   }
 
-  private take(term: string): void {
-    this.toggle(term);
+  private take(option: { kind: "side" | "term"; value: string }): void {
+    if (option.kind === "side") this.say({ laterality: option.value }, option.value);
+    else this.toggle(option.value);
     this.input.value = "";
     this.filter();
+  }
+
+  /** Adds something to the finding that was named last. */
+  private say(part: Partial<TermSaid>, words: string): void {
+    const last = this.last();
+    if (!last) return;
+    this.said = this.said.map((each) => (each === last ? { ...each, ...part } : each));
+    announce(`${readable(last.term)}: ${words}`);
+    this.refresh();
+    this.config.changed(this.said);
+  }
+
+  /** A digit in the empty field is how sure the reader is of the last finding. */
+  private sure(key: string): boolean {
+    const { certainty } = this.config;
+    const value = Number(key);
+    if (!certainty || certainty.high > 10 || this.input.value || !/^\d$/.test(key) || !this.last()) return false;
+    if (value < certainty.low || value > certainty.high) return false;
+    this.say({ certainty: value }, `${certainty.title.toLowerCase()} ${value} of ${certainty.high}`);
+    return true;
   }
 
   private key(event: KeyboardEvent): void {
@@ -182,7 +217,8 @@ export class TermPicker {
     } else if (event.key === "Backspace" && !this.input.value && this.said.length) {
       this.toggle(this.said[this.said.length - 1]!.term);
       this.filter();
-    } else return;
+    } else if (this.sure(event.key)) this.shut();
+    else return;
     event.preventDefault();
     event.stopPropagation();
   }
@@ -196,7 +232,10 @@ export class TermPicker {
   // -- What was chosen --------------------------------------------------------------------------------
 
   refresh(): void {
-    const { none } = this.config;
+    const { none, certainty } = this.config;
+    const last = this.last();
+    this.input.placeholder = last && certainty && certainty.high <= 10 && last.certainty === null
+      ? `${certainty.low} to ${certainty.high}: ${certainty.title.toLowerCase()}` : "Type to find";
     this.none?.setAttribute("aria-pressed", String(this.said.some((each) => each.term === none)));
     const wanted = this.said.filter((each) => each.term !== none);
     const before = new Map(

@@ -1,24 +1,36 @@
 /** A quiet bar under the image: presets, zoom and tools for the mouse; the window in numbers. */
 import type { ImageControls } from "./controls";
-import { h } from "./dom";
+import { h, keyName } from "./dom";
+import { icon, type Sign } from "./icons";
 import type { SessionSpec } from "./types";
 import { PRESETS } from "./viewer/windowing";
 
 export class ViewBar {
   readonly element: HTMLElement;
-  private zoom = h("output", { class: "readout", "aria-label": "Zoom" });
-  private values = h("button", { class: "readout", type: "button", title: "Window in numbers" });
+  private values = h("button", { class: "readout", type: "button", title: "Window in numbers", "data-key-title": "numbers" });
+  private pressed: [HTMLButtonElement, () => boolean][] = [];
 
   constructor(
     private controls: ImageControls,
     session: SessionSpec,
   ) {
     const { viewer } = controls;
-    const button = (text: string, title: string, run: () => void): HTMLButtonElement =>
-      h("button", { class: "tool", type: "button", title, onclick: () => viewer.current().length && run() }, text);
+    const text = (words: string, title: string, action: string, run: () => void): HTMLButtonElement =>
+      h("button", {
+        class: "tool", type: "button", title, "data-key-title": action,
+        onclick: () => viewer.current().length && run(),
+      }, words);
+    const tool = (sign: Sign, title: string, action: string, run: () => void, on?: () => boolean): HTMLButtonElement => {
+      const button = h("button", {
+        class: "tool sign", type: "button", title, "aria-label": title, "data-key-title": action,
+        onclick: () => viewer.current().length && run(),
+      }, icon(sign));
+      if (on) this.pressed.push([button, on]);
+      return button;
+    };
     this.values.addEventListener("click", () => this.openNumbers());
     const presets = h("select", {
-      class: "tool", "aria-label": "Window preset",
+      class: "tool presets", "aria-label": "Window preset",
       onchange: (event: Event) => {
         const select = event.target as HTMLSelectElement;
         const [frame] = viewer.current();
@@ -31,30 +43,45 @@ export class ViewBar {
     const { form } = session;
     this.element = h("div", { class: "viewbar", role: "toolbar", "aria-label": "Image" },
       presets,
-      button("Fit", "Whole image", () => viewer.setZoom("fit")),
-      button("1:1", "One image pixel a screen pixel", () => viewer.setZoom(1)),
-      button("2:1", "Two screen pixels an image pixel", () => viewer.setZoom(2)),
-      button("Invert", "Invert", () => viewer.setWindow({ invert: !viewer.window.invert })),
-      button("Loupe", "Magnifying glass", () => controls.loupe.set(!controls.loupe.on)),
-      form.rotate_and_flip && button("Turn", "Turn clockwise", () =>
+      text("Fit", "Whole image", "zoom-toggle", () => viewer.setZoom("fit")),
+      text("1:1", "One image pixel a screen pixel", "zoom-toggle", () => viewer.setZoom(1)),
+      text("2:1", "Two screen pixels an image pixel", "zoom-two", () => viewer.setZoom(2)),
+      tool("invert", "Invert", "invert", () => viewer.setWindow({ invert: !viewer.window.invert }), () => viewer.window.invert),
+      tool("loupe", "Magnifying glass", "loupe", () => {
+        controls.loupe.set(!controls.loupe.on);
+        this.update();
+      }, () => controls.loupe.on),
+      form.rotate_and_flip && tool("turn", "Turn clockwise", "rotate", () =>
         viewer.treat({ ...viewer.treatment, turns: (viewer.treatment.turns + 1) % 4 })),
-      form.rotate_and_flip && button("Mirror", "Mirror", () =>
-        viewer.treat({ ...viewer.treatment, mirrored: !viewer.treatment.mirrored })),
-      form.edge_filter && button("Edge", "Edge filter", () =>
-        viewer.treat({ ...viewer.treatment, edge: viewer.treatment.edge ? 0 : 1 })),
-      button("Reset", "Reset the view", () => viewer.resetView()),
+      form.rotate_and_flip && tool("mirror", "Mirror", "mirror", () =>
+        viewer.treat({ ...viewer.treatment, mirrored: !viewer.treatment.mirrored }), () => viewer.treatment.mirrored),
+      form.edge_filter && tool("edge", "Edge filter", "edge", () =>
+        viewer.treat({ ...viewer.treatment, edge: viewer.treatment.edge ? 0 : 1 }), () => viewer.treatment.edge > 0),
+      tool("reset", "Reset the view", "reset", () => viewer.resetView()),
       controls.regions.toolbar,
       h("span", { class: "spacer" }),
-      this.zoom, this.values);
+      this.values);
     viewer.onChange(() => this.update());
+    addEventListener("keys-changed", () => this.titles());
+    setTimeout(() => this.titles());
+  }
+
+  /** The key of each tool, in its title. */
+  private titles(): void {
+    for (const tool of this.element.querySelectorAll<HTMLElement>("[data-key-title]")) {
+      const words = tool.title.replace(/ \(.*\)$/, "");
+      const key = this.controls.context.keys.first(tool.dataset.keyTitle!);
+      tool.title = key ? `${words} (${keyName(key)})` : words;
+    }
   }
 
   update(): void {
     const { viewer } = this.controls;
     const shown = viewer.current().length > 0;
-    this.zoom.textContent = shown ? `${Math.round(viewer.state().scale * 100)} %` : "";
     const { centre, width } = viewer.window;
-    this.values.textContent = shown ? `L ${Math.round(centre)}  W ${Math.round(width)}` : "";
+    this.values.textContent = shown 
+      ? `${Math.round(viewer.state().scale * 100)} %  L ${Math.round(centre)}  W ${Math.round(width)}` : "";
+    for (const [button, on] of this.pressed) button.setAttribute("aria-pressed", String(shown && on()));
   }
 
   openNumbers(): void {

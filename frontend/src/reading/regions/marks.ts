@@ -35,6 +35,11 @@ export class Marks {
     this.future = [];
   }
 
+  /** Takes back the last ``remember``: nothing was changed after all. */
+  forget(): void {
+    this.past.pop();
+  }
+
   undo(): boolean {
     return this.step(this.past, this.future);
   }

@@ -1,50 +1,63 @@
-/** Region tools for the mouse, and what the selected region is about. */
+/** Region tools for the mouse and the finger, and what the selected region is about. */
 import { h } from "../dom";
+import { icon, type Sign } from "../icons";
 import type { Regions, Tool } from "./regions";
 
-const TOOLS: [Tool, string, string][] = [
-  ["box", "▭", "Box"],
-  ["ellipse", "◯", "Ellipse"],
-  ["point", "+", "Point"],
-  ["polygon", "⬠", "Outline, corner by corner"],
-  ["freehand", "✎", "Outline, freehand"],
-  ["arrow", "↗", "Arrow"],
+const TOOLS: [Tool, string][] = [
+  ["box", "Box"],
+  ["ellipse", "Ellipse"],
+  ["point", "Point"],
+  ["polygon", "Outline, corner by corner"],
+  ["freehand", "Outline, freehand"],
+  ["arrow", "Arrow"],
 ];
 
 export class RegionBar {
+  /** In the bar under the image. */
   readonly element: HTMLElement;
+  /** Over the image's foot, while a region is selected. */
+  readonly about: HTMLElement;
   private tools: HTMLButtonElement[];
-  private about: HTMLSelectElement;
+  private owner: HTMLSelectElement;
   private label: HTMLInputElement;
-  private delete: HTMLButtonElement;
 
   constructor(private regions: Regions) {
-    const tool = (sign: string, title: string, run: () => void): HTMLButtonElement =>
-      h("button", { class: "tool", type: "button", title, "aria-label": title, onclick: run },
-        h("span", { "aria-hidden": "true" }, sign));
-    this.tools = TOOLS.map(([name, sign, title]) => {
-      const button = tool(sign, title, () => regions.setTool(regions.tool === name ? null : name));
+    const tool = (sign: Sign, title: string, action: string, run: () => void): HTMLButtonElement =>
+      h("button", {
+        class: "tool sign", type: "button", title, "aria-label": title, "data-key-title": action, onclick: run,
+      }, icon(sign));
+    this.tools = TOOLS.map(([name, title]) => {
+      const button = tool(name, title, `draw-${name}`, () => regions.setTool(regions.tool === name ? null : name));
       button.setAttribute("aria-pressed", "false");
       return button;
     });
-    this.about = h("select", {
-      class: "tool", "aria-label": "What the region marks", disabled: true,
+    this.element = h("span", { class: "region-bar", role: "group", "aria-label": "Regions" },
+      ...this.tools,
+      tool("undo", "Undo", "undo", () => regions.undo()),
+      tool("redo", "Redo", "redo", () => regions.redo()));
+    this.owner = h("select", {
+      class: "tool", "aria-label": "What the region marks",
       onchange: () => {
-        const [owner = "", ...term] = this.about.value.split(":");
+        const [owner = "", ...term] = this.owner.value.split(":");
         regions.relabel({ owner: owner as "findings" | "cues" | "", term: term.join(":") });
       },
     });
     this.label = h("input", {
       class: "tool", type: "text", "aria-label": "Label of the region", placeholder: "Label",
-      maxlength: 100, disabled: true,
+      maxlength: 100,
       onchange: () => regions.relabel({ label: this.label.value }),
+      onkeydown: (event: KeyboardEvent) => {
+        // Ends the label, not the case.
+        if (event.key !== "Enter" && event.key !== "Escape") return;
+        event.preventDefault();
+        event.stopPropagation();
+        this.label.blur();
+        regions.focusSelected();
+      },
     });
-    this.delete = tool("✕", "Delete the region", () => regions.remove());
-    this.element = h("span", { class: "region-bar", role: "group", "aria-label": "Regions" },
-      ...this.tools,
-      tool("↶", "Undo", () => regions.undo()),
-      tool("↷", "Redo", () => regions.redo()),
-      this.about, this.label, this.delete);
+    this.about = h("div", { class: "region-about", role: "group", "aria-label": "Selected region", hidden: true },
+      this.owner, this.label,
+      tool("delete", "Delete the region", "", () => regions.remove()));
   }
 
   update(): void {
@@ -52,16 +65,15 @@ export class RegionBar {
     TOOLS.forEach(([name], index) =>
       this.tools[index]!.setAttribute("aria-pressed", String(regions.tool === name)));
     const mark = regions.marks.find(regions.selected);
-    this.about.disabled = this.label.disabled = this.delete.disabled = !mark;
+    this.about.hidden = !mark || regions.tool !== null || !regions.shown;
     if (document.activeElement !== this.label) this.label.value = mark?.label ?? "";
-    const value = mark?.owner ? `${mark.owner}:${mark.term}` : "";
     const options = [["", "No finding or cue"], ...regions.owners().map(({ owner, term }) =>
       [`${owner}:${term}`, term.replace(/_/g, " ")])];
     const key = options.map(([own]) => own).join("|");
-    if (this.about.dataset.options !== key) {
-      this.about.dataset.options = key;
-      this.about.replaceChildren(...options.map(([own, text]) => h("option", { value: own }, text!)));
+    if (this.owner.dataset.options !== key) {
+      this.owner.dataset.options = key;
+      this.owner.replaceChildren(...options.map(([own, text]) => h("option", { value: own }, text!)));
     }
-    this.about.value = value;
+    this.owner.value = mark?.owner ? `${mark.owner}:${mark.term}` : "";
   }
 }

@@ -18,6 +18,9 @@ interface RegionEvents {
 
 const STEP_PX = 6;
 const CLOSE_PX = 12;
+const MOST_CORNERS = 500;
+/** Smallest side of a region, in image pixels. */
+const LEAST_SIDE = 1;
 
 export class Regions {
   readonly marks = new Marks();
@@ -50,13 +53,14 @@ export class Regions {
     this.bar = new RegionBar(this);
     this.toolbar = this.bar.element;
     this.toolbar.hidden = !this.allowed;
+    if (this.allowed) stage.append(this.bar.about);
     viewer.onChange(() => this.layout());
-    if (this.allowed) this.defineKeys();
+    if (this.allowed) this.defineKeys(form);
     // Before the room's own keys: while something is drawn, Enter and Escape belong to it.
     addEventListener("keydown", (event) => this.pressed(event), { capture: true });
   }
 
-  private defineKeys(): void {
+  private defineKeys(form: FormSpec): void {
     this.keys.remove("Regions");
     const act = (id: string, title: string, keys: string[], run: () => void): void =>
       this.keys.define([{ id, title, group: "Regions", keys, run }]);
@@ -68,6 +72,7 @@ export class Regions {
     act("draw-arrow", "Arrow", ["n"], () => this.setTool("arrow"));
     act("mark", "Mark the last finding", ["m"], () => this.markLast());
     act("undo", "Undo", ["Control+z"], () => this.undo());
+    if (form.choice > 1) act("cross-next", "Cross to the next image", ["k"], () => this.nextTile());
     act("redo", "Redo", ["Control+y", "Control+Shift+z"], () => this.redo());
   }
 
@@ -133,8 +138,17 @@ export class Regions {
     this.layout();
   }
 
+  get shown(): boolean {
+    return this.viewer.current().length > 0;
+  }
+
+  focusSelected(): void {
+    if (this.selected) this.drawing.focus(this.selected);
+    else this.stage.focus({ preventScroll: true });
+  }
+
   layout(): void {
-    const shown = this.viewer.current().length > 0;
+    const { shown } = this;
     const list = shown && this.answerNow ? this.marks.speaking(this.answerNow) : [];
     this.drawing.update(list, this.selected, shown ? this.sketch : null);
     const cursor = shown ? this.cursor : null;
@@ -173,14 +187,11 @@ export class Regions {
 
   /** CSS px, as moved on the screen, in stored image pixels. */
   private distance(dx: number, dy: number, index: number): Point {
-    const { width, height } = this.viewer.tileSize(index);
     const scale = this.viewer.viewOf(index).scale / devicePixelRatio;
-    const [w, h_] = this.size(index);
+    const [width, height] = this.size(index);
     const { treatment } = this.viewer;
-    const from = backward([0, 0], treatment, w, h_);
-    const to = backward([dx / scale, dy / scale], treatment, w, h_);
-    void width;
-    void height;
+    const from = backward([0, 0], treatment, width, height);
+    const to = backward([dx / scale, dy / scale], treatment, width, height);
     return [to[0] - from[0], to[1] - from[1]];
   }
 
@@ -221,7 +232,11 @@ export class Regions {
     if (sketch.type === "point") return this.commit();
     if (this.tool === "freehand") {
       const scale = this.viewer.viewOf(sketch.place - 1).scale;
-      sketch.points = thinned(sketch.points, (1.5 * devicePixelRatio) / scale);
+      let tolerance = (1.5 * devicePixelRatio) / scale;
+      const drawn = sketch.points;
+      // However long somebody scribbles, it is an outline that can be stored.
+      do sketch.points = thinned(drawn, tolerance);
+      while (sketch.points.length > MOST_CORNERS && (tolerance *= 2));
       if (sketch.points.length > 3) return this.commit();
       return this.cancel();
     }
@@ -406,7 +421,14 @@ export class Regions {
     if (mark.type === "polygon") mark.points = grown(mark.points, dx, dy, width, height);
     else {
       const [a, b] = mark.points as [Point, Point];
-      mark.points = [a, onImage([b[0] + dx, b[1] + dy], width, height)];
+      const end = onImage([b[0] + dx, b[1] + dy], width, height);
+      const flat = mark.type !== "arrow" &&
+        (Math.abs(end[0] - a[0]) < LEAST_SIDE || Math.abs(end[1] - a[1]) < LEAST_SIDE);
+      if (flat) {
+        this.marks.forget();
+        return;
+      }
+      mark.points = [a, end];
     }
     this.events.changed();
   }
@@ -474,6 +496,7 @@ export class Regions {
     if (!this.cursor || count < 2 || this.sketch) return;
     const index = (this.cursor.index + 1) % count;
     this.cursor = { point: this.centreOf(index), index };
+    announce(`Cross on image ${index + 1}`);
     this.layout();
   }
 }

@@ -80,13 +80,9 @@ export class Viewer implements ImageViewer {
         if (treated >= 0 && this.frames[treated]) this.renderer.forget(this.frames[treated]!);
       },
     );
-    this.observer = new ResizeObserver((entries) => this.resized(entries[0]));
-    try {
-      this.observer.observe(host, { box: "device-pixel-content-box" });
-    } catch {
-      this.observer.observe(host);
-    }
-    this.resized();
+    this.observer = new ResizeObserver(() => this.fitCanvas());
+    this.observer.observe(host);
+    this.fitCanvas();
     this.watchRatio();
   }
 
@@ -94,7 +90,7 @@ export class Viewer implements ImageViewer {
   private watchRatio(): void {
     const query = matchMedia(`(resolution: ${devicePixelRatio}dppx)`);
     query.addEventListener("change", () => {
-      this.resized();
+      this.fitCanvas();
       this.watchRatio();
     }, { once: true });
   }
@@ -125,6 +121,7 @@ export class Viewer implements ImageViewer {
     fresh.setAttribute("aria-hidden", "true");
     fresh.width = this.canvas.width;
     fresh.height = this.canvas.height;
+    fresh.style.cssText = this.canvas.style.cssText;
     this.canvas.replaceWith(fresh);
     this.canvas = fresh;
   }
@@ -288,17 +285,27 @@ export class Viewer implements ImageViewer {
     this.emit(change);
   }
 
-  private resized(entry?: ResizeObserverEntry): void {
-    const box = entry?.devicePixelContentBoxSize?.[0];
+  /**
+   * Gives the canvas whole device pixels, and lays it onto them: a box whose edges lie between two
+   * would be stretched by the browser, and no image would be exact at 1:1 any more.
+   */
+  fitCanvas(): void {
+    const ratio = devicePixelRatio;
     const bounds = this.host.getBoundingClientRect();
-    // The box is exact where zooming makes CSS sizes fractional; an emulated pixel ratio escapes it.
-    const exact = (counted: number | undefined, css: number): number => {
-      const computed = Math.round(css * devicePixelRatio);
-      return counted !== undefined && Math.abs(counted - computed) <= 2 ? counted : computed;
+    const step = wholeStep(ratio);
+    const whole = (start: number, end: number): [number, number] => {
+      const from = Math.ceil((start * ratio) / step - 0.01) * step;
+      return [from, Math.floor((end * ratio) / step + 0.01) * step - from];
     };
-    const width = exact(box?.inlineSize, bounds.width);
-    const height = exact(box?.blockSize, bounds.height);
-    if (!width || !height || (width === this.canvas.width && height === this.canvas.height)) return;
+    const [left, width] = whole(bounds.left, bounds.right);
+    const [top, height] = whole(bounds.top, bounds.bottom);
+    for (const { style } of [this.canvas, this.overlay]) {
+      style.left = `${left / ratio - bounds.left}px`;
+      style.top = `${top / ratio - bounds.top}px`;
+      style.width = `${width / ratio}px`;
+      style.height = `${height / ratio}px`;
+    }
+    if (width <= 0 || height <= 0 || (width === this.canvas.width && height === this.canvas.height)) return;
     this.canvas.width = width;
     this.canvas.height = height;
     this.arrange();
@@ -432,7 +439,7 @@ export class Viewer implements ImageViewer {
 
   /** Tile under a point of the page, and the point in that tile in CSS px. */
   tileAt(clientX: number, clientY: number): { index: number; x: number; y: number } {
-    const bounds = this.host.getBoundingClientRect();
+    const bounds = this.canvas.getBoundingClientRect();
     const x = clientX - bounds.left;
     const y = clientY - bounds.top;
     let index = this.places.findIndex((tile) => {
@@ -466,6 +473,18 @@ export class Viewer implements ImageViewer {
     this.canvas.remove();
     this.overlay.remove();
   }
+}
+
+/**
+ * Device pixels after which a whole number of CSS pixels ends, too (5 at a ratio of 1.25): browsers
+ * round the edges in between. 1 where there is no such number of a bearable size.
+ */
+function wholeStep(ratio: number): number {
+  for (let css = 1; css <= 20; css++) {
+    const device = css * ratio;
+    if (Math.abs(device - Math.round(device)) < 1e-6) return Math.round(device);
+  }
+  return 1;
 }
 
 function sizeOf(frame: Frame): Size {
