@@ -124,14 +124,14 @@ def test_a_number_half_typed_raises_no_alarm_and_is_not_submitted(
     age = Question(key="age", text="Age", kind="number", minimum=18, maximum=99, required=True)
     room, reading = enter(context, page, live_server, Form(questions=[age]))
     reading.press("r", "3", "d")
-    page.get_by_label("Age").fill("3")
+    page.get_by_label("Age", exact=True).fill("3")
     page.wait_for_timeout(1500)
     reading.saved()
     assert page.locator("[role=dialog]").count() == 0
     reading.press("Enter")
     expect(page.locator(".needs")).to_contain_text("Age")
     assert not Row.objects.filter(submitted=True).exists()
-    page.get_by_label("Age").fill("34")
+    page.get_by_label("Age", exact=True).fill("34")
     reading.press("Enter")
     reading.shown(2).saved()
     assert room.presentations()[0].readings.get(submitted=True).answers == {"age": 34}

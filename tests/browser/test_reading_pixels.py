@@ -315,8 +315,9 @@ def test_a_screen_pixel_is_a_canvas_pixel(browser: Browser, live_server: Any, ra
     canvas = page.evaluate(
         "() => [readingRoom.viewer.canvas.width, readingRoom.viewer.canvas.height]"
     )
-    assert canvas[0] == pytest.approx(css[0] * ratio, abs=1)
-    assert canvas[1] == pytest.approx(css[1] * ratio, abs=1)
+    # whole device pixels that are whole CSS pixels, too: a few at the edges are left out
+    assert 0 <= css[0] * ratio - canvas[0] < 8
+    assert 0 <= css[1] * ratio - canvas[1] < 8
     seen = at_one_to_one(page, 256)
     assert np.abs(seen - expected(ramp(1).astype(float), 2047.5, 4095, False)).max() <= 1
     context.close()

@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from playwright.sync_api import BrowserContext, Page, Route
 
+from readerstudy.imaging import frames
 from tests.browser.reading_page import Reading, sign_in
 from tests.reading.rooms import make_room
 
@@ -55,9 +56,17 @@ def test_the_page_is_small() -> None:
 @pytest.mark.parametrize("renderer", ["auto"])
 @pytest.mark.parametrize("size", [1024, 3000])
 def test_key_to_paint_decode_and_drag(
-    context: BrowserContext, page: Page, live_server: Any, size: int, renderer: str
+    context: BrowserContext,
+    page: Page,
+    live_server: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    size: int,
+    renderer: str,
 ) -> None:
     drawn = {number: film(number, size) for number in (1, 2, 3)}
+    # Three films make all cases: each is packed once.
+    packed = {id(pixels): frames.encode(pixels, bits=12) for pixels in drawn.values()}
+    monkeypatch.setattr(frames, "encode", lambda pixels, **_: packed[id(pixels)])
     room = make_room(cases=CASES, picture=lambda number: drawn[1 + number % 3])
     sign_in(context, live_server, room)
     reading = Reading(page, live_server, room.study).open().shown(1)
