@@ -125,13 +125,13 @@ def binary(table: pd.DataFrame, column: str, *, positive: Hashable | None = None
     wrong = known & np.isnan(meaning)
     if wrong.any():
         raise ValueError(
-            f"{name_rows(table.index[wrong])}: {column} {_shown(raw[wrong].iloc[0])} is neither a "
+            f"{name_rows(table.index[wrong])}: {column} {shown(raw[wrong].iloc[0])} is neither a "
             "positive nor a negative label; use 0 and 1, or name the positive label"
         )
     return pd.Series(np.where(known, meaning, np.nan), index=table.index, dtype=float)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """A value as its writer knows it: 3, not np.int64(3)."""
     return repr(value.item() if isinstance(value, np.generic) else value)
 

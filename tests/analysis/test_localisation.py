@@ -247,6 +247,17 @@ def test_overlap_is_symmetric_bounded_and_free_of_scale(a, b, scale):
     assert scaled == pytest.approx(value, abs=1e-9)
 
 
+def test_a_perfect_figure_gets_an_exact_interval():
+    lesions = pd.DataFrame({"case": [f"d{k}" for k in range(8)], "lesion": 1})
+    marks = pd.concat([lesions.assign(reader=reader, rating=5.0) for reader in "AB"])
+    cases = [*lesions["case"], *(f"n{k}" for k in range(12))]
+    found = froc_analysis(froc_data(marks.reset_index(drop=True), lesions, cases))
+    for e in (found.modalities["all"], found.reader_values["all", "A"]):
+        assert e.estimate == 1.0
+        assert e.lower == pytest.approx(0.025 ** (1 / 8))  # Clopper-Pearson, 8 of 8 pairs
+        assert any("degenerate" in note for note in e.notes)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -257,6 +268,7 @@ def test_overlap_is_symmetric_bounded_and_free_of_scale(a, b, scale):
         (lambda m, s, c: (m[m["case"] != "n2"], s, c[4:]), "not among"),
         (lambda m, s, c: (m.assign(lesion=None), s.iloc[:0], c), "no rows|has a lesion"),
         (lambda m, s, c: (m.assign(rating=np.inf), s, c), "infinite"),
+        (lambda m, s, c: (m.assign(reader=m["reader"].where(m.index != 3)), s, c), "row 3: reader"),
     ],
 )
 def test_faults_are_named(change, message):

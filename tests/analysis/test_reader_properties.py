@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from readerstudy.analysis.agreement import agreement_of_table, cohen_kappa, fleiss_kappa
+from readerstudy.analysis.agreement import (
+    agreement_of_table,
+    cohen_kappa,
+    fleiss_kappa,
+    icc,
+    limits_of_agreement,
+)
 from readerstudy.analysis.diversity import label_diversity
 from readerstudy.analysis.localisation import froc_analysis, froc_data
 from readerstudy.analysis.mrmc import dorfman_berbaum_metz, obuchowski_rockette, u_statistics
@@ -197,3 +203,20 @@ def test_renamed_labels_and_exchanged_origins_are_as_far_apart(seed):
     assert swapped["entropy_acquired"].estimate == pytest.approx(
         first["entropy_generated"].estimate
     )
+
+
+@pytest.mark.parametrize(
+    "deed",
+    [
+        lambda level: cohen_kappa([[3, 1], [1, 3]], level=level),
+        lambda level: icc([[1, 2], [2, 3], [3, 5]], level=level),
+        lambda level: limits_of_agreement([1, 2, 4], [2, 2, 3], level=level),
+        lambda level: brier([0.2, 0.3], [0, 1], level=level),
+        lambda level: resolution([1, 2, 3, 4], [0, 1, 0, 1], level=level),
+        lambda level: u_statistics(roe_metz(readers=3, positives=5, negatives=5, seed=1),
+                                   level=level),
+    ],
+)  # fmt: skip
+def test_a_level_in_per_cent_is_refused(deed):
+    with pytest.raises(ValueError, match=r"level must lie strictly between 0 and 1, got 95"):
+        deed(95)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from readerstudy.analysis.proportions.counts import checked_level
 from readerstudy.analysis.result import Estimate
 
 Floats = NDArray[np.float64]
@@ -36,6 +37,7 @@ def alpha_of_values(
     """
     if metric not in {"interval", "ordinal"}:
         raise ValueError(f"metric {metric!r} needs categories; here interval or ordinal")
+    checked_level(level)
     known = np.isfinite(values)
     several = known.sum(axis=1) >= 2
     if not several.any():

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from readerstudy.analysis.proportions.counts import checked_level
 from readerstudy.analysis.result import Estimate
 
 from .coefficients import agreement_coefficients
@@ -51,6 +52,7 @@ def cohen_kappa(
     ``details``. A test against another null uses the first. Weights as in ``agreement_weights``.
     ``bootstrap`` resamples of subjects give a percentile interval in ``details``.
     """
+    checked_level(level)
     counts = _square(table)
     q, n = counts.shape[0], counts.sum()
     names = list(categories) if categories is not None else list(range(1, q + 1))
@@ -165,9 +167,9 @@ def paradox(table: ArrayLike, *, level: float = 0.95) -> dict[str, Estimate | fl
         level=level,
     )
     kappa = cohen_kappa(counts, level=level)
-    prevalence, bias = (a - d) / n, (b - c) / n
-    positive = 2 * a / (2 * a + b + c) if 2 * a + b + c > 0 else float("nan")
-    negative = 2 * d / (2 * d + b + c) if 2 * d + b + c > 0 else float("nan")
+    prevalence, bias = float((a - d) / n), float((b - c) / n)
+    positive = float(2 * a / (2 * a + b + c)) if 2 * a + b + c > 0 else float("nan")
+    negative = float(2 * d / (2 * d + b + c)) if 2 * d + b + c > 0 else float("nan")
     adjusted = multi["brennan_prediger"].estimate
     if not np.isfinite(kappa.estimate):
         reading = "only one category was used: kappa says nothing; report percent agreement"

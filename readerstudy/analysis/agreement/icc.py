@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from readerstudy.analysis.proportions.counts import checked_level
 from readerstudy.analysis.result import Estimate
 
 Floats = NDArray[np.float64]
@@ -30,6 +31,7 @@ def icc(
 
     Raises ``ValueError`` with fewer than two complete subjects or two raters.
     """
+    checked_level(level)
     array = np.asarray(ratings, dtype=float)
     if array.ndim != 2 or array.shape[1] < 2:
         raise ValueError(f"ICC needs subjects x two raters or more, got shape {array.shape}")

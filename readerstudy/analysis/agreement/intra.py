@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from readerstudy.analysis.proportions.counts import checked_level
 from readerstudy.analysis.result import Estimate
 from readerstudy.analysis.tidy import name_rows, refuse_blanks, require_columns
 
@@ -43,6 +44,7 @@ def intra_reader(
     Raises ``ValueError`` when no pair is repeated, or one is repeated more than once (named).
     """
     require_columns(table, [reader, case, judgment, *([order] if order else [])])
+    checked_level(level)
     refuse_blanks(table, [reader, case])
     known = table[table[judgment].notna()]
     known = known.sort_values(order, kind="stable") if order else known

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from readerstudy.analysis.proportions.counts import checked_level
 from readerstudy.analysis.result import Estimate
 
 Floats = NDArray[np.float64]
@@ -36,6 +37,8 @@ def limits_of_agreement(
     Pairs with a missing value are left out with a note. ``details`` of the bias hold the slope of
     difference on mean, whose p-value tells whether one bias fits all sizes.
     """
+    checked_level(level)
+    checked_level(coverage)
     if interval not in INTERVALS:
         raise ValueError(f"interval {interval!r}: use one of {', '.join(INTERVALS)}")
     a, b = np.asarray(first, dtype=float).ravel(), np.asarray(second, dtype=float).ravel()
@@ -97,6 +100,8 @@ def limits_with_the_mean(
     limits, z sqrt(V_R + V_E) with V_R the variance between readers and V_E the residual variance;
     the limits are minus and plus that. The interval is Jones' delta method on the variance.
     """
+    checked_level(level)
+    checked_level(coverage)
     array = np.asarray(ratings, dtype=float)
     if array.ndim != 2 or array.shape[1] < 2:
         raise ValueError(f"limits with the mean need subjects x readers, got {array.shape}")
@@ -145,6 +150,8 @@ def repeatability(repeats: ArrayLike, *, coverage: float = 0.95, level: float = 
     the within-subject standard deviation, its interval by chi-square. Subjects with one rating
     carry no information and are left out.
     """
+    checked_level(level)
+    checked_level(coverage)
     array = np.asarray(repeats, dtype=float)
     if array.ndim != 2:
         raise ValueError(f"repeats are subject x repeat, got shape {array.shape}")

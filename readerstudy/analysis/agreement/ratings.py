@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from readerstudy.analysis.tidy import refuse_blanks, refuse_duplicates, require_columns
+from readerstudy.analysis.tidy import refuse_blanks, refuse_duplicates, require_columns, shown
 
 Floats = NDArray[np.float64]
 
@@ -73,7 +73,7 @@ def ratings_matrix(
                 subject, rater = divmod(int(place), frame.shape[1])
                 raise ValueError(
                     f"subject {frame.index[subject]}, rater {frame.columns[rater]}: rating "
-                    f"{cells[place]!r} is not among the categories {known}"
+                    f"{shown(cells[place])} is not among the categories {known}"
                 )
             codes[place] = code
     table = codes.reshape(frame.shape)

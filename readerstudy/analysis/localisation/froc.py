@@ -22,9 +22,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from readerstudy.analysis.delong import separation_bound
 from readerstudy.analysis.mrmc import MrmcResult, analyse_figures
+from readerstudy.analysis.proportions.counts import checked_level
 from readerstudy.analysis.result import Estimate
-from readerstudy.analysis.tidy import name_rows, numeric, require_columns
+from readerstudy.analysis.tidy import name_rows, numeric, refuse_blanks, require_columns
 
 Floats = NDArray[np.float64]
 FIGURES = ("wafroc", "afroc", "wafroc1", "afroc1", "highest_rating_auc", "sensitivity")
@@ -101,6 +103,7 @@ def froc_data(
     if marks.empty and (readers is None or modalities is None):
         raise ValueError("there are no marks: name the readers and modalities")
     several = modality in marks.columns
+    refuse_blanks(marks, [reader, case, *([modality] if several else [])] if len(marks) else [])
     columns = [reader, case, rating, lesion, *([modality] if several else [])]
     if not marks.empty:
         require_columns(marks, columns)
@@ -257,7 +260,35 @@ def froc_analysis(
         covariance_method="jackknife", reader_factor=readers, case_factor=cases, null=null,
         level=level,
     )  # fmt: skip
+    if figure != "sensitivity":
+        found = replace(
+            found,
+            modalities={
+                m: _at_bound(e, values[i], n0, n1, figure, level)
+                for i, (m, e) in enumerate(found.modalities.items())
+            },
+            reader_values={
+                (m, r): _at_bound(e, np.array([e.estimate]), n0, n1, figure, level)
+                for (m, r), e in found.reader_values.items()
+            },
+        )
     return replace(found, counts={**found.counts, "cases": n, "normals": n0, "diseased": n1})
+
+
+def _at_bound(
+    found: Estimate, values: Floats, n0: int, n1: int, figure: str, level: float
+) -> Estimate:
+    """An exact interval where every reader's figure is 0 or 1.
+
+    Disjoint pairs of a diseased and another case all have a kernel of 1 with at most figure^pairs.
+    """
+    if found.standard_error != 0.0 or not ((values == 1.0).all() or (values == 0.0).all()):
+        return found
+    pairs = min(n0, n1) if figure in NEED_NORMALS else min(n1, (n0 + n1) // 2)
+    bound = separation_bound(pairs, pairs, level=level)
+    lower, upper = (bound, 1.0) if values[0] == 1.0 else (0.0, 1.0 - bound)
+    note = "exact interval for these readers from the bound of a figure of merit of 0 or 1"
+    return replace(found, lower=lower, upper=upper, notes=(*found.notes, note))
 
 
 def froc_curve(data: FrocData, *, modality: Hashable, reader: Hashable) -> pd.DataFrame:
@@ -293,6 +324,7 @@ def sensitivity_at(
     level: float = 0.95,
 ) -> Estimate:
     """Share of lesions found at no more than so many non-lesion marks a case, case jackknife."""
+    checked_level(level)
     n = len(data.places)
     value, left = _sensitivities(data, data.cells[modality, reader], false_positives)
     error = math.sqrt((n - 1) / n * float(np.sum((left - left.mean()) ** 2)))

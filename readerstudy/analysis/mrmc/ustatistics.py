@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from readerstudy.analysis.proportions.counts import checked_level
 from readerstudy.analysis.result import Estimate
 from readerstudy.analysis.tidy import RatingCube
 
@@ -106,6 +107,7 @@ def u_statistics_of(
     df_convention: str = "exact",
 ) -> MrmcResult:
     """As ``u_statistics``, from a cube of ratings."""
+    checked_level(level)
     for name, value, allowed in (
         ("statistic", statistic, ("U", "V")),
         ("weights", weights, ("pairs", "readers")),

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
 from readerstudy.analysis.delong import delong_covariance, placements
+from readerstudy.analysis.proportions.counts import checked_level
 from readerstudy.analysis.result import Estimate
 from readerstudy.analysis.tidy import binary, name_rows, numeric, refuse_blanks, require_columns
 
@@ -31,6 +32,7 @@ def brier(probability: ArrayLike, outcome: ArrayLike, *, level: float = 0.95) ->
     probabilities are calibrated. The interval treats judgments as independent; for several readers
     take ``confidence_by_reader``.
     """
+    checked_level(level)
     p, y, left = _pair(probability, outcome)
     n = p.size
     loss = (p - y) ** 2
@@ -68,6 +70,7 @@ def calibration(
     ``slope`` below 1: probabilities too extreme. Stated 0 and 1 have no log-odds; they are drawn in
     to 1 / (2 n) with a note. A slope under separation is said, not made up.
     """
+    checked_level(level)
     p, y, left = _pair(probability, outcome)
     n = p.size
     difference = p - y
@@ -114,6 +117,7 @@ def calibration(
 
 def resolution(confidence: ArrayLike, correct: ArrayLike, *, level: float = 0.95) -> Estimate:
     """Type-2 AUC: how well confidence tells right judgments from wrong ones (0.5 not at all)."""
+    checked_level(level)
     c, y, left = _pair(confidence, correct, bounded=False)
     right = y == 1
     common: dict[str, Any] = {
@@ -181,6 +185,7 @@ def confidence_by_reader(
     missing value are left out; values outside 0 to 1 raise with their rows.
     """
     require_columns(table, [confidence, correct, reader])
+    checked_level(level)
     refuse_blanks(table, [reader])
     p, y = numeric(table, confidence), binary(table, correct)
     outside = (p < 0) | (p > 1)

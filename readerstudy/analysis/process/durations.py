@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from readerstudy.analysis.proportions.counts import checked_level
 from readerstudy.analysis.result import Estimate
 from readerstudy.analysis.tidy import name_rows, numeric, refuse_blanks, require_columns
 
@@ -40,6 +41,7 @@ def duration_model(
     with a note.
     """
     require_columns(table, [duration, reader, case, *covariates])
+    checked_level(level)
     refuse_blanks(table, [reader, case])
     seconds = numeric(table, duration)
     wrong = seconds <= 0

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from readerstudy.analysis.proportions.counts import checked_level
 from readerstudy.analysis.result import Estimate
 from readerstudy.analysis.tidy import binary, numeric, refuse_blanks, require_columns
 
@@ -32,6 +33,7 @@ def trend_by_position(
     readers of the difference between their last and first third, t over readers.
     """
     require_columns(table, [outcome, reader, position])
+    checked_level(level)
     refuse_blanks(table, [reader])
     if not per > 0:
         raise ValueError(f"per {per} positions: must be positive")
