@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from readerstudy.studies.blocks import draw_blocks
 from readerstudy.studies.ordering import CannotOrder, spread
 from readerstudy.studies.protocol import Design
 from readerstudy.studies.randomisation import Item
 from readerstudy.studies.seeds import Draw
-
-# Up to here every set of k readers is weighed for every case; beyond, sets are built greedily.
-_MOST_SETS = 3000
-# Exchanges tried for every case, once all cases are dealt out.
-_EXCHANGES = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +98,8 @@ def _shares(items: Sequence[Item], parts: int, draw: Draw) -> list[list[Item]]:
 def _incomplete(
     items: Sequence[Item], readers: Sequence[int], k: int | None, anchors: int, draw: Draw
 ) -> dict[int, list[Item]]:
-    """Each case to ``k`` readers; loads within each stratum, and the cases that any two readers
-    share, as even as can be; ``anchors`` cases (strata in proportion) to everybody."""
+    """Each case to ``k`` readers: loads, the cases that any two readers share and loads within each
+    stratum as even as can be; ``anchors`` cases (strata in proportion) to everybody."""
     n = len(readers)
     if k is None or not 1 <= k <= n:
         raise CannotOrder(
@@ -116,114 +111,17 @@ def _incomplete(
     strata = Counter((item.origin, *item.strata) for item in items)
     wanted = spread(strata, [anchors, len(items) - anchors], draw)[0] if anchors else Counter()
     result: dict[int, list[Item]] = {reader: [] for reader in readers}
-    scale, blocks = _Scale(n, k), []
+    rest: list[tuple[tuple[str, ...], Item]] = []
     for key in sorted(strata):
         pool = draw.shuffled([item for item in items if (item.origin, *item.strata) == key])
         for item in pool[: wanted[key]]:
             for reader in readers:
                 result[reader].append(item)
-        scale.begin_stratum()
-        blocks += [(key, item, set(scale.lightest(draw))) for item in pool[wanted[key] :]]
-    even_out_pairs([(key, block) for key, _, block in blocks], scale.shared, draw)
-    for _, item, block in blocks:
-        for place in sorted(block):
+        rest += [(key, item) for item in pool[wanted[key] :]]
+    dealt = draw_blocks([key for key, _ in rest], n, k, draw)
+    for (_, item), block in zip(rest, dealt, strict=True):
+        for place in block:
             result[readers[place]].append(item)
     for cases in result.values():
         cases.sort(key=lambda item: item.case)
     return result
-
-
-def even_out_pairs(
-    blocks: Sequence[tuple[Hashable, set[int]]], shared: list[list[int]], draw: Draw
-) -> None:
-    """Exchange readers between blocks of one stratum while that evens out what pairs share.
-
-    Giving ``a`` of one block for ``b`` of another keeps every reader's load and every stratum's.
-    ``shared`` counts the blocks of each pair; both it and the blocks are changed in place.
-    """
-    by_key: dict[Hashable, list[set[int]]] = defaultdict(list)
-    for key, block in blocks:
-        by_key[key].append(block)
-    pools = [pool for _, pool in sorted(by_key.items(), key=lambda one: str(one[0])) if pool[1:]]
-    for _ in range(_EXCHANGES * len(blocks) if pools else 0):
-        pool = draw.choice(pools)
-        one, other = draw.sample(pool, 2)
-        only_one, only_other = sorted(one - other), sorted(other - one)
-        if not only_one:
-            continue
-        a, b = draw.choice(only_one), draw.choice(only_other)
-        # Pairs lost and won; the sum of squares of the counts falls where the gain is negative.
-        change: Counter[tuple[int, int]] = Counter()
-        for x in one - {a}:
-            change[min(a, x), max(a, x)] -= 1
-            change[min(b, x), max(b, x)] += 1
-        for x in other - {b}:
-            change[min(b, x), max(b, x)] -= 1
-            change[min(a, x), max(a, x)] += 1
-        gain = sum(d * (2 * shared[x][y] + d) for (x, y), d in change.items())
-        if gain > 0:
-            continue
-        one.remove(a)
-        one.add(b)
-        other.remove(b)
-        other.add(a)
-        for (x, y), d in change.items():
-            shared[x][y] += d
-            shared[y][x] += d
-
-
-class _Scale:
-    """Weighs sets of readers: those who have read least, and least together, come next."""
-
-    def __init__(self, n: int, k: int) -> None:
-        self.n, self.k = n, k
-        self.load = [0] * n
-        self.stratum_load = [0] * n
-        self.shared = [[0] * n for _ in range(n)]
-        few = math.comb(n, k) <= _MOST_SETS
-        self.sets = list(itertools.combinations(range(n), k)) if few else None
-
-    def begin_stratum(self) -> None:
-        self.stratum_load = [0] * self.n
-
-    def lightest(self, draw: Draw) -> tuple[int, ...]:
-        chosen = self._among_all(draw) if self.sets is not None else self._greedily(draw)
-        for one in chosen:
-            self.load[one] += 1
-            self.stratum_load[one] += 1
-            for other in chosen:
-                if one != other:
-                    self.shared[one][other] += 1
-        return chosen
-
-    def _among_all(self, draw: Draw) -> tuple[int, ...]:
-        assert self.sets is not None
-        weighed = [(self._weight(readers), readers) for readers in self.sets]
-        least = min(weight for weight, _ in weighed)
-        return draw.choice([readers for weight, readers in weighed if weight == least])
-
-    def _weight(self, readers: tuple[int, ...]) -> tuple[int, int, int, int]:
-        # Squares favour evening out: raising a high count costs more than raising a low one.
-        return (
-            max(self.stratum_load[r] for r in readers),
-            sum(2 * self.stratum_load[r] + 1 for r in readers),
-            sum(2 * self.load[r] + 1 for r in readers),
-            sum(2 * self.shared[a][b] + 1 for a, b in itertools.combinations(readers, 2)),
-        )
-
-    def _greedily(self, draw: Draw) -> tuple[int, ...]:
-        chosen: list[int] = []
-        for _ in range(self.k):
-            weighed = [
-                (
-                    self.stratum_load[r],
-                    self.load[r],
-                    sum(self.shared[r][c] ** 2 + 2 * self.shared[r][c] for c in chosen),
-                    r,
-                )
-                for r in range(self.n)
-                if r not in chosen
-            ]
-            least = min(weight[:3] for weight in weighed)
-            chosen.append(draw.choice([w[3] for w in weighed if w[:3] == least]))
-        return tuple(sorted(chosen))

@@ -5,12 +5,14 @@ Pure functions of a :class:`~readerstudy.studies.seeds.Draw`; they know no datab
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
+from readerstudy.studies.order_chain import Chain
 from readerstudy.studies.seeds import Draw
 
 Key = TypeVar("Key", bound=Hashable)
@@ -68,116 +70,82 @@ def order_origins(
     longest_run: int,
     draw: Draw,
     fresh_at: frozenset[int] = frozenset(),
-    switch_weight: float = 1.0,
 ) -> list[str]:
     """A sequence of origins with the given block compositions and no run above ``longest_run``.
 
-    Drawn uniformly from all sequences that keep the bound (with ``switch_weight`` 1; otherwise
-    with probability proportional to weight ** number of switches), by counting completions
-    backwards through the blocks, so that a long list costs no more tries than a short one.
-    ``fresh_at`` names the blocks that begin a new sitting, where a run starts again.
+    Equal arms: drawn uniformly from all sequences that keep the bound, across the borders of blocks
+    and sittings alike. Unequal arms: uniform sequences would put the commoner origin to the ends of
+    the list, where a run is cut short; the draw is therefore tilted, as little as possible (it
+    keeps the largest entropy), until every position has its block's share of either origin.
+    ``fresh_at`` names the blocks that begin a new sitting.
 
-    Raises ``CannotOrder`` when no sequence keeps the bound.
+    Raises ``CannotOrder`` when no sequence keeps the bound, naming the least that one keeps.
     """
-    names = sorted({name for block in composition for name, n in block.items() if n})
-    if len(names) > 2:
-        raise ValueError(f"runs are bounded for two origins, got {names}")
+    names = _two(composition)
     if len(names) < 2:
         # One origin alone has one order of origins; a bound on its runs cannot be meant.
         return [name for block in composition for name, n in block.items() for _ in range(n)]
-    return _Chain(composition, names, longest_run, fresh_at, switch_weight).draw(draw)
+    blocks = [(block.get(names[0], 0), block.get(names[1], 0)) for block in composition]
+    total = sum(map(sum, blocks))
+    first = sum(a for a, _ in blocks)
+    if longest_run >= max(first, total - first):
+        return [name for block in composition for name in draw.shuffled(_spelt(block, names))]
+    chain = _chain(tuple(blocks), longest_run, fresh_at, 2 * first != total)
+    if not chain.is_possible:
+        raise _refusal(blocks, names, longest_run)
+    return [names[one] for one in chain.draw(draw)]
 
 
-class _Chain:
-    """Completions counted backwards, a sequence drawn forwards.
+@functools.lru_cache(maxsize=64)
+def _chain(
+    blocks: tuple[tuple[int, int], ...],
+    longest: int,
+    fresh: frozenset[int],
+    positions: bool,
+    changes: float | None = None,
+) -> Chain:
+    """The chain of these blocks, tilted where asked; many readers' lists have the same blocks."""
+    chain = Chain(blocks, longest, fresh)
+    if chain.is_possible and (positions or changes is not None):
+        chain.even_out_positions(positions=positions, changes=changes)
+    return chain
 
-    A state is the last origin and its run so far, numbered 0 for "nothing shown yet" and
-    ``1 + origin * longest + run - 1`` otherwise. ``tables[block]`` holds, for ``a`` and ``b``
-    origins left in the block and each state, the weight of all ways to finish the list.
+
+def _spelt(block: Mapping[str, int], names: Sequence[str]) -> list[str]:
+    return [name for name in names for _ in range(block.get(name, 0))]
+
+
+def _two(composition: Sequence[Mapping[str, int]]) -> list[str]:
+    names = sorted({name for block in composition for name, n in block.items() if n})
+    if len(names) > 2:
+        raise ValueError(f"runs are bounded for two origins, got {names}")
+    return names
+
+
+def least_run(one: int, other: int) -> int:
+    """The shortest bound on runs that any order of two counts can keep.
+
+    >>> least_run(60, 40), least_run(50, 50), least_run(9, 2)
+    (2, 1, 3)
     """
+    return -(-max(one, other) // (min(one, other) + 1))
 
-    def __init__(
-        self,
-        composition: Sequence[Mapping[str, int]],
-        names: list[str],
-        longest_run: int,
-        fresh_at: frozenset[int],
-        switch_weight: float,
-    ) -> None:
-        blocks = [(block.get(names[0], 0), block.get(names[1], 0)) for block in composition]
-        # A bound above the longest possible run only makes the tables larger.
-        self.longest = min(longest_run, max(sum(a for a, _ in blocks), sum(b for _, b in blocks)))
-        self.names, self.weight, self.blocks = names, switch_weight, blocks
-        self.fresh = fresh_at | {0}
-        self.log_total = 0.0
-        self.tables: list[list[float]] = [[] for _ in blocks]
-        following = [1.0] * (1 + 2 * self.longest)
-        for number in reversed(range(len(blocks))):
-            a, b = blocks[number]
-            table = self._table(a, b, following)
-            self.tables[number] = table
-            values = table[-(1 + 2 * self.longest) :]
-            if number in self.fresh:
-                values = [values[0]] * len(values)
-            largest = max(values)
-            if largest <= 0:
-                raise CannotOrder(
-                    f"block {number + 1} holds {a} {names[0]} and {b} {names[1]}: no order keeps "
-                    f"runs of one origin to {longest_run}; allow longer runs or larger blocks"
-                )
-            self.log_total += math.log(largest)
-            following = [value / largest for value in values]
-        if blocks and following[0] <= 0:
-            raise CannotOrder(
-                f"no order keeps runs of one origin to {longest_run} across the blocks; allow "
-                "longer runs or larger blocks"
-            )
 
-    def _table(self, a: int, b: int, following: list[float]) -> list[float]:
-        states = 1 + 2 * self.longest
-        table = [0.0] * ((a + 1) * (b + 1) * states)
-        table[:states] = following
-        for i in range(a + 1):
-            for j in range(b + 1):
-                if i == j == 0:
-                    continue
-                at = (i * (b + 1) + j) * states
-                for state in range(states):
-                    total = 0.0
-                    for after, weight, x, y in self._steps(state, i, j):
-                        total += weight * table[(x * (b + 1) + y) * states + after]
-                    table[at + state] = total
-        return table
-
-    def _steps(self, state: int, a: int, b: int) -> list[tuple[int, float, int, int]]:
-        """Each possible next showing: the state after it, its weight, what the block has left."""
-        last, run = divmod(state - 1, self.longest) if state else (-1, -1)
-        steps = []
-        for origin, left in ((0, a), (1, b)):
-            if not left:
-                continue
-            if last == origin:
-                if run + 1 >= self.longest:
-                    continue
-                after, weight = state + 1, 1.0
-            else:
-                after, weight = 1 + origin * self.longest, self.weight if state else 1.0
-            steps.append((after, weight, a - (origin == 0), b - (origin == 1)))
-        return steps
-
-    def draw(self, draw: Draw) -> list[str]:
-        sequence: list[str] = []
-        states, state = 1 + 2 * self.longest, 0
-        for number, (a, b) in enumerate(self.blocks):
-            if number in self.fresh:
-                state = 0
-            table, width = self.tables[number], self.blocks[number][1] + 1
-            while a or b:
-                steps = self._steps(state, a, b)
-                weights = [w * table[(x * width + y) * states + s] for s, w, x, y in steps]
-                state, _, a, b = steps[draw.weighted(weights)]
-                sequence.append(self.names[(state - 1) // self.longest])
-        return sequence
+def _refusal(blocks: Sequence[tuple[int, int]], names: Sequence[str], longest: int) -> CannotOrder:
+    a, b = (sum(block[n] for block in blocks) for n in (0, 1))
+    possible = max(longest + 1, least_run(a, b))
+    while not Chain(blocks, possible, frozenset()).is_possible:
+        possible += 1
+    why = (
+        "whatever the blocks"
+        if possible == least_run(a, b)
+        else f"in blocks of {max(map(sum, blocks))}"
+    )
+    return CannotOrder(
+        f"no order of {a} {names[0]} and {b} {names[1]} keeps runs of one origin to {longest}: at "
+        f"least {possible} in a row cannot be avoided {why}. Set the longest run to {possible} or "
+        "more, or bring the arms closer together"
+    )
 
 
 def transitions(sequence: Sequence[str], starts: frozenset[int] = frozenset()) -> Counter:
@@ -206,42 +174,30 @@ def order_balancing_carry_over(
 
     Raises ``CannotOrder`` when the blocks and the run bound leave no such order.
     """
-    names = sorted({name for block in composition for name, n in block.items() if n})
+    names = _two(composition)
     if len(names) < 2:
         return order_origins(composition, longest_run=longest_run, draw=draw, fresh_at=fresh_at)
-    total = sum(sum(block.values()) for block in composition)
-    share = sum(block.get(names[0], 0) for block in composition) / total
-    starts, filled = {0}, 0
-    for number, block in enumerate(composition):
-        if number in fresh_at:
-            starts.add(filled)
-        filled += sum(block.values())
-    target = 2 * share * (1 - share) * (total - len(starts))
-
-    def chain(log_weight: float) -> _Chain:
-        return _Chain(composition, names, longest_run, fresh_at, math.exp(log_weight))
-
-    def expected(log_weight: float) -> float:
-        # The derivative of the log of the total weight is the expected number of changes.
-        step = 1e-4
-        above, below = chain(log_weight + step).log_total, chain(log_weight - step).log_total
-        return (above - below) / (2 * step)
-
-    low, high = -6.0, 6.0
-    for _ in range(18):
-        middle = (low + high) / 2
-        if expected(middle) < target:
-            low = middle
-        else:
-            high = middle
-    tilted = chain((low + high) / 2)
+    blocks = [(block.get(names[0], 0), block.get(names[1], 0)) for block in composition]
+    total = sum(map(sum, blocks))
+    first = sum(a for a, _ in blocks)
+    longest = min(longest_run, max(first, total - first))
+    share = first / total
+    sittings = len({0} | {n for n in fresh_at if n < len(blocks) and sum(blocks[n])})
+    target = 2 * share * (1 - share) * (total - sittings)
+    chain = _chain(tuple(blocks), longest, fresh_at, 2 * first != total, target)
+    if not chain.is_possible:
+        raise _refusal(blocks, names, longest)
     for _ in range(tries):
-        sequence = tilted.draw(draw)
-        counts = transitions(sequence, frozenset(starts))
-        changes = counts[names[0], names[1]] + counts[names[1], names[0]]
+        sequence = chain.draw(draw)
+        changes = sum(
+            one != other
+            for place, (one, other) in enumerate(itertools.pairwise(sequence), 1)
+            if place not in chain.starts
+        )
         if abs(changes - target) <= 1:
-            return sequence
+            return [names[one] for one in sequence]
     raise CannotOrder(
-        f"blocks and runs of at most {longest_run} leave no order with balanced carry-over; allow "
-        "longer runs or larger blocks"
+        f"blocks of {max(map(sum, blocks))} and runs of at most {longest_run} leave no order with "
+        f"balanced carry-over (about {target:.0f} changes of origin in {total} presentations): "
+        "allow longer runs or larger blocks"
     )

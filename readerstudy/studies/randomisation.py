@@ -56,8 +56,8 @@ def draw_list(items: Sequence[Item], design: Design, draw: Draw) -> list[Showing
         repeated = _choose_repeats(items, design.repeat_share, draw)
         shown = [*items, *repeated]
         sizes = ordering.block_sizes(len(shown), design.block_size, design.sessions)
-        places = _places(shown, sizes, design, draw)
         try:
+            places = _places(shown, sizes, design, draw)
             order, first_of = _fill(items, repeated, places, design.repeat_spacing, draw)
         except CannotOrder as error:
             problem = error

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
+from scipy import stats
 
 from readerstudy.studies import allocation
 from readerstudy.studies.ordering import CannotOrder
@@ -34,25 +37,68 @@ def test_incomplete_blocks_are_even(readers: int, k: int) -> None:
 
     assert found.readers_a_case == {k: 84}
     low, high = found.load_range
-    assert high - low <= 2
+    assert high - low <= 1
     for counts in found.by_origin.values():
-        assert abs(counts["acquired"] - counts["generated"]) <= 2
+        assert abs(counts["acquired"] - counts["generated"]) <= 3
     fewest, most = found.pair_range
     expected = 84 * k * (k - 1) / (readers * (readers - 1))
     assert fewest >= expected - max(3, 0.6 * expected)
     assert most <= expected + max(3, 0.6 * expected)
 
 
-def test_a_design_that_exists_is_found_exactly() -> None:
-    # Seven readers, blocks of three, 7 n cases: the Fano plane's parameters (v = b = 7, r = k = 3,
-    # lambda = 1), in multiples: 35 cases are all C(7, 3) sets, so lambda is exactly 5.
-    design = Design(allocation="balanced-incomplete", readers_a_case=3)
-    pool = [Item(n, "acquired") for n in range(35)]
+@pytest.mark.parametrize(
+    ("readers", "k", "cases", "lambda_"),
+    [
+        (7, 3, 7, 1),  # the Fano plane
+        (7, 3, 35, 5),  # every triple of seven once
+        (6, 3, 10, 2),
+        (9, 3, 12, 1),  # the affine plane of order 3
+        (10, 4, 15, 2),
+        (13, 4, 13, 1),  # the projective plane of order 3
+        (16, 4, 20, 1),  # the affine plane of order 4
+        (21, 5, 21, 1),  # the projective plane of order 4
+    ],
+)
+def test_a_balanced_design_that_exists_is_found_exactly(
+    readers: int, k: int, cases: int, lambda_: int
+) -> None:
+    # Cochran and Cox, Experimental Designs, 2nd ed., table 11.3: r = b k / v, lambda (v - 1) =
+    # r (k - 1).
+    design = Design(allocation="balanced-incomplete", readers_a_case=k)
+    pool = items(cases // 2, cases - cases // 2)
 
-    found = allocation.balance(allocation.allocate(pool, range(7), design, Draw(4)))
+    found = allocation.balance(allocation.allocate(pool, range(readers), design, Draw(4)))
 
-    assert found.load_range == (15, 15)
+    assert found.load_range == (cases * k // readers,) * 2
+    assert found.pair_range == (lambda_, lambda_)
+
+
+@pytest.mark.parametrize(("readers", "k", "cases"), [(7, 3, 13), (5, 3, 11), (8, 3, 20), (4, 3, 1)])
+def test_where_no_design_exists_counts_differ_by_one_at_most(
+    readers: int, k: int, cases: int
+) -> None:
+    design = Design(allocation="balanced-incomplete", readers_a_case=k)
+
+    found = allocation.balance(
+        allocation.allocate(items(cases, 0), range(readers), design, Draw(2, "allocation"))
+    )
+
+    assert found.load_range[1] - found.load_range[0] <= 1
     assert found.pair_range[1] - found.pair_range[0] <= 1
+
+
+def test_no_reader_is_favoured_by_the_draw_of_an_incomplete_design() -> None:
+    # Eleven cases to three of five: three readers get seven cases, two get six.
+    design = Design(allocation="balanced-incomplete", readers_a_case=3)
+    more, case_to = Counter(), Counter()
+    for seed in range(300):
+        drawn = allocation.allocate(items(6, 5), range(5), design, Draw(seed, "allocation"))
+        more.update(reader for reader, own in drawn.items() if len(own) == 7)
+        case_to.update(reader for reader, own in drawn.items() if any(i.case == 0 for i in own))
+
+    assert sum(more.values()) == 300 * 3
+    assert stats.chisquare([more[r] for r in range(5)]).pvalue > 0.001
+    assert stats.chisquare([case_to[r] for r in range(5)]).pvalue > 0.001
 
 
 def test_anchors_are_read_by_everybody_with_the_arms_in_proportion() -> None:

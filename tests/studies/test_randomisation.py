@@ -209,8 +209,52 @@ def test_carry_over_is_balanced() -> None:
 
 
 def test_a_run_bound_that_cannot_be_kept_is_refused_with_the_way_out() -> None:
-    with pytest.raises(CannotOrder, match="allow longer runs"):
+    # 50 of one kind in the 6 gaps that 5 of the other leave: one gap holds 9 at least.
+    with pytest.raises(CannotOrder, match="at least 9 in a row cannot be avoided whatever"):
         randomisation.draw_list(items(50, 5), Design(block_size=11, longest_run=2), Draw(1, "list"))
+    with pytest.raises(CannotOrder, match=r"60 acquired and 40 generated .* longest run to 2"):
+        randomisation.draw_list(items(60, 40), Design(longest_run=1), Draw(1, "list"))
+
+
+def test_a_bound_that_some_blocks_cannot_keep_is_drawn_again_until_they_can() -> None:
+    # Ten and nine must alternate; blocks of five hold two or three of one kind at random.
+    pool = items(10, 9)
+
+    for seed in range(40):
+        design = Design(block_size=5, longest_run=1)
+        shown = origins(pool, randomisation.draw_list(pool, design, Draw(seed, "list")))
+        assert all(one != other for one, other in pairwise(shown))
+
+
+def test_runs_keep_their_bound_also_from_one_session_to_the_next() -> None:
+    for seed in range(60):
+        pool = items(21, 16)
+        design = Design(block_size=5, longest_run=2, sessions=3, repeat_share=0.2, repeat_spacing=6)
+        shown = randomisation.draw_list(pool, design, Draw(seed, "list"))
+        runs = [len(list(run)) for _, run in groupby(origins(pool, shown))]
+        assert max(runs) <= 2
+
+
+@pytest.mark.parametrize(
+    ("acquired", "generated", "block", "longest"), [(12, 8, 5, 3), (16, 8, 6, 3), (9, 15, 8, 3)]
+)
+def test_no_position_favours_an_origin_in_unequal_arms_with_a_tight_bound(
+    acquired: int, generated: int, block: int, longest: int
+) -> None:
+    # Drawn uniformly within the bound, the first position would be the commoner origin in up to
+    # 0.80 instead of 0.67 of the lists.
+    pool, draws = items(acquired, generated), 1500
+    seen = Counter()
+
+    for seed in range(draws):
+        design = Design(block_size=block, longest_run=longest)
+        shown = randomisation.draw_list(pool, design, Draw(seed, "list"))
+        seen.update(p for p, origin in enumerate(origins(pool, shown)) if origin == "acquired")
+
+    total = acquired + generated
+    share = acquired / total
+    smallest = min(stats.binomtest(seen[p], draws, share).pvalue for p in range(total))
+    assert smallest * total > ALPHA
 
 
 def test_further_strata_are_spread_over_the_blocks() -> None:
