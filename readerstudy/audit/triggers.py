@@ -7,6 +7,16 @@ from typing import Any
 TABLE = "audit_entry"
 _REFUSAL = "audit entries are append-only: they are never edited and never removed"
 
+_BROKEN = "an audit entry is written at the end of the chain and nowhere else"
+
+# A new entry follows from the last one and takes no other's place. SQLite's REPLACE would remove
+# an old entry without firing its DELETE trigger.
+_OFF_CHAIN = (
+    f"NEW.sequence <> COALESCE((SELECT MAX(sequence) FROM {TABLE}), 0) + 1 "
+    f"OR NEW.previous_hash <> COALESCE((SELECT hash FROM {TABLE} ORDER BY sequence DESC LIMIT 1), "
+    f"'{'0' * 64}') OR EXISTS (SELECT 1 FROM {TABLE} o WHERE o.id = NEW.id OR o.hash = NEW.hash)"
+)
+
 SQLITE = {
     "audit_entry_no_update": (
         f"CREATE TRIGGER audit_entry_no_update BEFORE UPDATE ON {TABLE} "
@@ -16,23 +26,27 @@ SQLITE = {
         f"CREATE TRIGGER audit_entry_no_delete BEFORE DELETE ON {TABLE} "
         f"BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
     ),
+    "audit_entry_in_order": (
+        f"CREATE TRIGGER audit_entry_in_order BEFORE INSERT ON {TABLE} "
+        f"WHEN {_OFF_CHAIN} BEGIN SELECT RAISE(ABORT, '{_BROKEN}'); END"
+    ),
 }
 
-POSTGRESQL_FUNCTION = f"""
-CREATE OR REPLACE FUNCTION audit_entry_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    RAISE EXCEPTION '{_REFUSAL}' USING ERRCODE = 'integrity_constraint_violation';
-END $$
-"""
+_BODIES = {
+    "audit_entry_refuse": (
+        f" BEGIN RAISE EXCEPTION '{_REFUSAL}' "
+        "USING ERRCODE = 'integrity_constraint_violation'; END "
+    ),
+    "audit_entry_follow": (
+        f" BEGIN IF {_OFF_CHAIN} THEN RAISE EXCEPTION '{_BROKEN}' "
+        "USING ERRCODE = 'integrity_constraint_violation'; END IF; RETURN NEW; END "
+    ),
+}
+# Name -> (event, for each, function).
 POSTGRESQL = {
-    "audit_entry_no_change": (
-        f"CREATE TRIGGER audit_entry_no_change BEFORE UPDATE OR DELETE ON {TABLE} "
-        "FOR EACH ROW EXECUTE FUNCTION audit_entry_refuse()"
-    ),
-    "audit_entry_no_truncate": (
-        f"CREATE TRIGGER audit_entry_no_truncate BEFORE TRUNCATE ON {TABLE} "
-        "FOR EACH STATEMENT EXECUTE FUNCTION audit_entry_refuse()"
-    ),
+    "audit_entry_no_change": ("UPDATE OR DELETE", "ROW", "audit_entry_refuse"),
+    "audit_entry_no_truncate": ("TRUNCATE", "STATEMENT", "audit_entry_refuse"),
+    "audit_entry_in_order": ("INSERT", "ROW", "audit_entry_follow"),
 }
 
 
@@ -44,9 +58,16 @@ def install(connection: Any) -> None:
             for statement in SQLITE.values():
                 cursor.execute(statement)
         elif connection.vendor == "postgresql":
-            cursor.execute(POSTGRESQL_FUNCTION)
-            for statement in POSTGRESQL.values():
-                cursor.execute(statement)
+            for name, body in _BODIES.items():
+                cursor.execute(
+                    f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql "
+                    f"AS $${body}$$"
+                )
+            for name, (event, each, function) in POSTGRESQL.items():
+                cursor.execute(
+                    f"CREATE TRIGGER {name} BEFORE {event} ON {TABLE} "
+                    f"FOR EACH {each} EXECUTE FUNCTION {function}()"
+                )
 
 
 def remove(connection: Any) -> None:
@@ -58,18 +79,20 @@ def remove(connection: Any) -> None:
         elif connection.vendor == "postgresql":
             for name in POSTGRESQL:
                 cursor.execute(f"DROP TRIGGER IF EXISTS {name} ON {TABLE}")
-            cursor.execute("DROP FUNCTION IF EXISTS audit_entry_refuse()")
+            for name in _BODIES:
+                cursor.execute(f"DROP FUNCTION IF EXISTS {name}()")
 
 
 def installed(connection: Any) -> bool:
-    """Whether every trigger is in place."""
+    """Whether every trigger is in place as it is written here: there, switched on, unaltered."""
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
-            cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-            wanted = set(SQLITE)
-        else:
-            cursor.execute(
-                "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'D'"
-            )
-            wanted = set(POSTGRESQL)
-        return wanted <= {row[0] for row in cursor.fetchall()}
+            cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+            return dict(cursor.fetchall()).items() >= SQLITE.items()
+        cursor.execute(
+            "SELECT t.tgname, f.prosrc FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
+            "JOIN pg_proc f ON f.oid = t.tgfoid WHERE c.relname = %s AND t.tgenabled IN ('O', 'A')",
+            [TABLE],
+        )
+        wanted = {name: _BODIES[function] for name, (_, _, function) in POSTGRESQL.items()}
+        return dict(cursor.fetchall()).items() >= wanted.items()

@@ -14,7 +14,15 @@ from pydantic_core import PydanticUndefined
 from readerstudy.studies.wording import Word
 
 
-class Lines(forms.CharField):
+class Text(forms.CharField):
+    """A text with the line ends of the protocol: browsers send CRLF."""
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value)
+        return text.replace("\r\n", "\n") if isinstance(text, str) else text
+
+
+class Lines(Text):
     """A list of strings, one a line."""
 
     def __init__(self, *, rows: int = 3, **options: Any) -> None:
@@ -25,7 +33,7 @@ class Lines(forms.CharField):
 
     def clean(self, value: Any) -> list[str]:
         text = super().clean(value)
-        return [line.strip() for line in text.splitlines() if line.strip()]
+        return [line.strip() for line in text.split("\n") if line.strip()]
 
 
 class PartForm(forms.Form):
@@ -97,7 +105,7 @@ def _field(info: FieldInfo, word: Word) -> forms.Field:
     required = any(getattr(m, "min_length", 0) for m in info.metadata)
     if word.rows:
         options["widget"] = forms.Textarea(attrs={"rows": word.rows})
-    return forms.CharField(max_length=longest, required=required, **options)
+    return Text(max_length=longest, required=required, **options)
 
 
 def _number(kind: type, info: FieldInfo, optional: bool, options: dict[str, Any]) -> forms.Field:

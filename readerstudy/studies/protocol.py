@@ -5,9 +5,20 @@ One schema serves the pages, the database (``Study.protocol``) and the YAML file
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from readerstudy.imaging.rendering import RenderingProtocol
 
@@ -52,10 +63,47 @@ DEFAULT_CONSENT = (
 )
 
 
+# What no text may hold: databases refuse NUL, files and pages lose the others.
+_UNSPEAKABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+T = TypeVar("T")
+
+
+def plain_text(value: Any) -> Any:
+    """A text as the pages, the file and the database all keep it: LF, no control characters."""
+    if not isinstance(value, str):
+        return value
+    if found := _UNSPEAKABLE.search(value):
+        raise ValueError(f"a text cannot hold the character U+{ord(found.group()):04X}")
+    return value.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _once(values: list[T]) -> list[T]:
+    twice = [value for value, count in Counter(values).items() if count > 1]
+    if twice:
+        raise ValueError(f"“{twice[0]}” is given twice")
+    return values
+
+
+def _no_two(what: str, names: Iterable[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"two {what} are called “{twice[0]}”; every name is used once")
+
+
+# One line of a list that the pages show with an entry a line.
+Line = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\n]*$")]
+Lines = Annotated[list[Line], AfterValidator(_once)]
+
+
 class Part(BaseModel):
     """A part of a protocol: unknown keys are errors, so that no setting is lost unnoticed."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain(cls, value: Any) -> Any:
+        return [plain_text(one) for one in value] if isinstance(value, list) else plain_text(value)
 
 
 class Stratum(Part):
@@ -64,25 +112,51 @@ class Stratum(Part):
     name: str = Field(min_length=1, max_length=100)
     origin: Literal["acquired", "generated"]
     count: int = Field(ge=1, le=100_000)
-    labels: list[str] = Field(default_factory=list, description="Any of these.")
-    views: list[Literal["PA", "AP", ""]] = Field(default_factory=list)
-    sexes: list[Literal["F", "M", "O", ""]] = Field(default_factory=list)
+    labels: Lines = Field(default_factory=list, description="Any of these.")
+    views: Annotated[list[Literal["PA", "AP", ""]], AfterValidator(_once)] = Field(
+        default_factory=list
+    )
+    sexes: Annotated[list[Literal["F", "M", "O", ""]], AfterValidator(_once)] = Field(
+        default_factory=list
+    )
     minimum_age: int | None = Field(None, ge=0, le=130)
     maximum_age: int | None = Field(None, ge=0, le=130)
-    generators: list[str] = Field(default_factory=list, description="Names of generators.")
-    batches: list[str] = Field(default_factory=list, description="Public ids of imports.")
-    splits: list[str] = Field(default_factory=list)
-    balance: list[Literal["label", "generator", "view", "sex"]] = Field(
+    generators: Lines = Field(default_factory=list, description="Names of generators.")
+    batches: Lines = Field(default_factory=list, description="Public ids of imports.")
+    splits: Lines = Field(default_factory=list)
+    balance: Annotated[
+        list[Literal["label", "generator", "view", "sex"]], AfterValidator(_once)
+    ] = Field(
         default_factory=list,
         description="Spread the count evenly over these; empty takes them as they come.",
     )
 
+    @model_validator(mode="after")
+    def _ages(self) -> Self:
+        if (
+            self.minimum_age is not None
+            and self.maximum_age is not None
+            and self.minimum_age > self.maximum_age
+        ):
+            raise ValueError(
+                f"nobody is at least {self.minimum_age} and at most {self.maximum_age} years old"
+            )
+        return self
+
 
 class Sampling(Part):
-    strata: list[Stratum] = Field(default_factory=list)
+    strata: list[Stratum] = Field(default_factory=list, max_length=500)
     one_scan_a_patient: bool = True
-    exclude: list[str] = Field(default_factory=list, description="Public ids of scans.")
+    exclude: Lines = Field(
+        default_factory=list,
+        description="Scans, by their public ids or the hashes of their pixels.",
+    )
     training_cases: int = Field(0, ge=0, le=200, description="Taken beside the strata's counts.")
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        _no_two("strata", (stratum.name for stratum in self.strata))
+        return self
 
 
 class Design(Part):
@@ -93,9 +167,9 @@ class Design(Part):
     anchor_cases: int = Field(0, ge=0, description="Read by everybody in incomplete allocation.")
     groups: int = Field(2, ge=2, le=50, description="Of readers and of cases, in a split plot.")
     block_size: int = Field(8, ge=2, le=1000, description="Permuted blocks, stratified by origin.")
-    block_strata: list[Literal["label", "generator", "view", "sex", "stratum"]] = Field(
-        default_factory=list, description="Balanced over the blocks beside origin."
-    )
+    block_strata: Annotated[
+        list[Literal["label", "generator", "view", "sex", "stratum"]], AfterValidator(_once)
+    ] = Field(default_factory=list, description="Balanced over the blocks beside origin.")
     longest_run: int = Field(4, ge=1, description="Most cases of one origin in a row.")
     balance_carry_over: bool = False
     repeat_share: float = Field(0.0, ge=0.0, le=1.0)
@@ -122,15 +196,32 @@ class Exposure(Part):
     between_ms: int = Field(500, ge=100, le=5000, description="How long that mask is shown.")
 
 
+# A bar parts name, code and system on the pages.
+_BARLESS = r"^[^\n|]*$"
+
+
 class Term(Part):
-    name: str = Field(min_length=1, max_length=100)
-    code: str = Field("", description="For example RID5350 (RadLex) or 60046008 (SNOMED CT).")
-    code_system: str = ""
+    name: str = Field(min_length=1, max_length=100, pattern=_BARLESS)
+    code: str = Field(
+        "",
+        max_length=100,
+        pattern=_BARLESS,
+        description="For example RID5350 (RadLex) or 60046008 (SNOMED CT).",
+    )
+    code_system: str = Field("", max_length=100, pattern=_BARLESS)
+
+    @model_validator(mode="after")
+    def _of_a_system(self) -> Self:
+        if self.code_system and not self.code:
+            raise ValueError(f"“{self.name}” names the system {self.code_system} but no code of it")
+        return self
 
 
 class Findings(Part):
     ask: bool = True
-    terms: list[Term] = Field(default_factory=lambda: [Term(name=name) for name in CHESTXRAY14])
+    terms: list[Term] = Field(
+        default_factory=lambda: [Term(name=name) for name in CHESTXRAY14], max_length=500
+    )
     certainty: Literal["none", "4-point", "5-point", "0-100"] = "none"
     laterality: bool = False
     region: Literal["no", "optional", "required"] = "optional"
@@ -139,10 +230,15 @@ class Findings(Part):
     )
     required: bool = False
 
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        _no_two("findings", (term.name for term in self.terms))
+        return self
+
 
 class Cues(Part):
     ask: bool = True
-    terms: list[str] = Field(default_factory=lambda: list(DEFAULT_CUES))
+    terms: Lines = Field(default_factory=lambda: list(DEFAULT_CUES), max_length=200)
     region: Literal["no", "optional", "required"] = "optional"
     required: bool = False
 
@@ -153,10 +249,16 @@ class Question(Part):
     key: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
     text: str = Field(min_length=1, max_length=300)
     kind: Literal["choice", "multiple-choice", "number", "text"]
-    options: list[str] = Field(default_factory=list)
+    options: Lines = Field(default_factory=list, max_length=100)
     minimum: float | None = None
     maximum: float | None = None
     required: bool = False
+
+    @model_validator(mode="after")
+    def _bounds(self) -> Self:
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError(f"no number is at least {self.minimum:g} and at most {self.maximum:g}")
+        return self
 
 
 def default_profile() -> list[Question]:
@@ -202,10 +304,15 @@ class Form(Part):
     findings: Findings = Field(default_factory=Findings)
     cues: Cues = Field(default_factory=Cues)
     comment: bool = True
-    questions: list[Question] = Field(default_factory=list)
+    questions: list[Question] = Field(default_factory=list, max_length=100)
     rotate_and_flip: bool = False
     edge_filter: bool = False
     show_clock: bool = False
+
+    @model_validator(mode="after")
+    def _keys(self) -> Self:
+        _no_two("questions", (question.key for question in self.questions))
+        return self
 
 
 class Phase(Part):
@@ -223,7 +330,7 @@ class Phase(Part):
 
 
 class Consent(Part):
-    version: str = "1"
+    version: str = Field("1", min_length=1, max_length=32)
     text: str = DEFAULT_CONSENT
 
 
@@ -233,31 +340,43 @@ class AnalysisPlan(Part):
     primary: Literal[
         "realism-generated", "realism-difference", "auc", "accuracy", "quality-difference"
     ] = "realism-generated"
-    secondary: list[
-        Literal["realism-generated", "realism-difference", "auc", "accuracy", "quality-difference"]
+    secondary: Annotated[
+        list[
+            Literal[
+                "realism-generated", "realism-difference", "auc", "accuracy", "quality-difference"
+            ]
+        ],
+        AfterValidator(_once),
     ] = Field(default_factory=list)
     chance: float = Field(0.5, gt=0.0, lt=1.0)
     equivalence_margin: float | None = Field(None, gt=0.0, lt=0.5)
     alpha: float = Field(0.05, gt=0.0, lt=0.5)
     multiplicity: Literal["none", "bonferroni", "holm", "hochberg", "bh", "by"] = "holm"
-    subgroups: list[Literal["label", "generator", "reader", "view", "sex"]] = Field(
-        default_factory=list
-    )
+    subgroups: Annotated[
+        list[Literal["label", "generator", "reader", "view", "sex"]], AfterValidator(_once)
+    ] = Field(default_factory=list)
     power_statement: str = ""
 
 
 class Protocol(Part):
     """The whole protocol."""
 
-    phases: Annotated[list[Phase], Field(min_length=1)] = Field(default_factory=lambda: [Phase()])
+    phases: Annotated[list[Phase], Field(min_length=1, max_length=20)] = Field(
+        default_factory=lambda: [Phase()]
+    )
     sampling: Sampling = Field(default_factory=Sampling)
     design: Design = Field(default_factory=Design)
     rendering: RenderingProtocol = Field(default_factory=RenderingProtocol)
     plan: AnalysisPlan = Field(default_factory=AnalysisPlan)
     consent: Consent = Field(default_factory=Consent)
-    profile_questions: list[Question] = Field(default_factory=default_profile)
+    profile_questions: list[Question] = Field(default_factory=default_profile, max_length=100)
     blinding_limit: float = Field(
         0.65, ge=0.5, le=1.0, description="Largest AUC of a nuisance cue that does not block lock."
     )
     show_own_score: bool = False
     readers_expected: int = Field(3, ge=1, le=1000)
+
+    @model_validator(mode="after")
+    def _keys(self) -> Self:
+        _no_two("profile questions", (question.key for question in self.profile_questions))
+        return self

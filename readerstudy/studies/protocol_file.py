@@ -6,13 +6,14 @@ cases and readings are no part of it.
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from readerstudy.studies.errors import StudyError
 from readerstudy.studies.models import Study
@@ -20,6 +21,23 @@ from readerstudy.studies.protocol import Protocol
 
 VERSION = 1
 _LONGEST = 2_000_000
+_DEEPEST = 20
+_MOST_FAULTS = 100
+_PLAIN_TAGS = {"str", "int", "float", "bool", "null"}
+# What pydantic says in the words of programmers.
+_WORDS = {
+    "model_type": "this name holds settings of its own: write them indented below it",
+    "list_type": "this is a list: write its entries below it, each after a dash",
+    "int_parsing": "this is no whole number",
+    "int_from_float": "this is no whole number",
+    "int_type": "this is no whole number",
+    "float_parsing": "this is no number",
+    "float_type": "this is no number",
+    "finite_number": "this is no finite number",
+    "bool_parsing": "write true or false",
+    "bool_type": "write true or false",
+    "string_type": "this is no text",
+}
 
 
 class StudyFile(Protocol):
@@ -59,6 +77,16 @@ class FileNotValid(StudyError):
         super().__init__("\n".join(map(str, self.faults)))
 
 
+def decoded(content: bytes) -> str:
+    """A file's bytes as text. Raises ``FileNotValid`` naming the line that is not UTF-8."""
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        said = f"the byte {content[error.start]:#04x} is not UTF-8; save the file in that encoding"
+        raise FileNotValid([FileFault(line, 1, "", said)]) from error
+
+
 def parse(text: str) -> StudyFile:
     """The protocol in a file. Raises ``FileNotValid`` with every fault and its line.
 
@@ -75,18 +103,25 @@ def parse(text: str) -> StudyFile:
         raise FileNotValid(
             [FileFault(line, column, "", f"this is not YAML: {error.problem or error}")]
         ) from error
-    except yaml.YAMLError as error:
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        said = f"the character U+{ord(text[error.position]):04X} is not allowed in YAML"
+        raise FileNotValid([FileFault(line, 1, "", said)]) from error
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
         raise FileNotValid([FileFault(1, 1, "", f"this is not YAML: {error}")]) from error
+    except RecursionError as error:
+        raise FileNotValid([FileFault(1, 1, "", "the file is nested too deeply")]) from error
     if not isinstance(root, yaml.MappingNode):
         raise FileNotValid([FileFault(1, 1, "", "a protocol is a mapping; begin with “title: …”")])
     faults: list[FileFault] = []
     data = _plain(root, (), faults, set())
     if faults:
-        raise FileNotValid(faults)
+        raise FileNotValid(faults[:_MOST_FAULTS])
     try:
         return StudyFile.model_validate(data)
     except ValidationError as error:
-        raise FileNotValid([_fault(root, one) for one in error.errors()]) from error
+        found = [_fault(root, one) for one in error.errors()]
+        raise FileNotValid(found[:_MOST_FAULTS]) from error
 
 
 def _plain(
@@ -96,9 +131,15 @@ def _plain(
         faults.append(_at(node, path, "write this out; anchors and aliases are not read"))
         return None
     seen.add(id(node))
+    if len(path) > _DEEPEST:
+        faults.append(_at(node, path[:3], "no setting lies so deep"))
+        return None
     if isinstance(node, yaml.MappingNode):
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                faults.append(_at(key_node, path, "the name of a setting is one plain word"))
+                continue
             key = str(key_node.value)
             if key in result:
                 faults.append(_at(key_node, path, f"“{key}” is set twice"))
@@ -109,9 +150,13 @@ def _plain(
     if node.tag == "tag:yaml.org,2002:timestamp":
         return node.value  # a date in a text is text
     try:
+        if node.tag.removeprefix("tag:yaml.org,2002:") not in _PLAIN_TAGS:
+            raise ValueError(node.tag)
         return yaml.SafeLoader("").construct_object(node)
-    except yaml.YAMLError:
-        faults.append(_at(node, path, f"“{node.tag}” is not read; write a plain value"))
+    except (yaml.YAMLError, ValueError, OverflowError):
+        short = node.value if len(node.value) < 40 else f"{node.value[:20]}…"
+        tag = node.tag.removeprefix("tag:yaml.org,2002:")
+        faults.append(_at(node, path, f"“{short}” ({tag}) is not read; write a plain value"))
         return None
 
 
@@ -123,15 +168,52 @@ def _fault(root: yaml.Node, error: Any) -> FileFault:
         if found is None:
             break
         node = found
-    message = error["msg"]
-    if error["type"] == "extra_forbidden":
-        message = "there is no such setting"
-    elif error["type"] == "missing":
-        message = "this is missing"
-    given = error.get("input")
-    if isinstance(given, str | int | float | bool) and error["type"] != "extra_forbidden":
+    return _at(node, tuple(place), in_words(error))
+
+
+def in_words(error: Any) -> str:
+    """A validation error (pydantic's ``ErrorDetails``) in words that name the way out."""
+    kind, place, given = error["type"], error["loc"], error.get("input")
+    if kind == "extra_forbidden":
+        near = difflib.get_close_matches(str(place[-1]), _settings_beside(place), 1, 0.6)
+        return "there is no such setting" + (f"; did you mean “{near[0]}”?" if near else "")
+    if kind == "missing":
+        return "this is missing"
+    message = _WORDS.get(kind, str(error["msg"]).removeprefix("Value error, ").removesuffix("."))
+    if kind == "value_error":
+        return message
+    if isinstance(given, str | int | float | bool):
         message += f" (found {given!r})"
-    return _at(node, tuple(place), message)
+    if kind == "literal_error" and isinstance(given, str):
+        allowed = [
+            one.strip("'")
+            for one in str(error["ctx"]["expected"]).replace(" or ", ", ").split(", ")
+        ]
+        near = difflib.get_close_matches(given, allowed, 1, 0.6)
+        message += f"; did you mean “{near[0]}”?" if near else ""
+    if kind == "string_type" and isinstance(given, bool):
+        message += "; YAML reads yes, no, on and off as true and false: put the word into quotes"
+    elif kind == "string_type" and isinstance(given, int | float):
+        message += "; put the number into quotes"
+    return message
+
+
+def _settings_beside(place: Sequence[str | int]) -> list[str]:
+    """The names of the settings that there are where ``place`` points to."""
+    model: type[BaseModel] | None = StudyFile
+    for part in place[:-1]:
+        if isinstance(part, int):
+            continue
+        if model is None or part not in model.model_fields:
+            return []
+        model = _model_in(model.model_fields[part].annotation)
+    return list(model.model_fields) if model else []
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for arg in get_args(annotation) if (found := _model_in(arg))), None)
 
 
 def _step(node: yaml.Node, part: str | int) -> yaml.Node | None:

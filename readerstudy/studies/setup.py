@@ -16,6 +16,7 @@ from readerstudy.studies import protocol as schema
 from readerstudy.studies import wording
 from readerstudy.studies.part_forms import Lines, PartForm, form_for
 from readerstudy.studies.protocol import Protocol
+from readerstudy.studies.protocol_file import in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +231,7 @@ class Sheet:
 
     def _place(self, error: ValidationError) -> None:
         for one in error.errors():
-            place, message = one["loc"], one["msg"]
+            place, message = one["loc"], in_words(one)
             for section, part in self.parts:
                 if section.many or place[: len(section.path)] != section.path:
                     continue
@@ -239,9 +240,21 @@ class Sheet:
                     part.add_error(str(inner[0]), message)
                     break
             else:
-                self.errors.append(f"{'.'.join(map(str, place))}: {message}")
+                where = _named(place)
+                self.errors.append(f"{where}: {message}." if where else f"{message}.")
         if not self.errors:
             self.errors.append("Some settings need another look; they are marked below.")
+
+
+def _named(place: tuple[str | int, ...]) -> str:
+    """Where an error lies, counted as people do: “sampling, strata 2, count”."""
+    words: list[str] = []
+    for part in place:
+        if isinstance(part, int) and words:
+            words[-1] += f" {part + 1}"
+        else:
+            words.append(str(part).replace("_", " "))
+    return ", ".join(words)
 
 
 def _at(data: Any, path: tuple[str | int, ...]) -> Any:

@@ -4,250 +4,20 @@ One list of rules is written out in either dialect. A rule forbids one kind of s
 table while a condition over the old and new row holds. Views, the ORM, a shell and a database
 client all meet the same refusal.
 
+SQLite's ``REPLACE`` (``INSERT OR REPLACE``, ``UPDATE OR REPLACE``) removes the rows in its way
+without firing their DELETE triggers unless ``recursive_triggers`` is on, which every client chooses
+for itself. Rules of their own therefore refuse what would push a frozen row out. PostgreSQL's
+``TRUNCATE`` fires no row trigger and is refused as a statement.
+
 SQLite rebuilds a table when a migration alters it, and drops the table's triggers with it; the
 rules are therefore put back after every ``migrate`` (see :mod:`readerstudy.studies.apps`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """``event`` (INSERT, UPDATE, DELETE) on ``table`` is refused when ``condition`` holds."""
-
-    name: str
-    table: str
-    event: str
-    condition: str
-    refusal: str
-
-
-_OF_STUDY = "EXISTS (SELECT 1 FROM studies_study s WHERE s.id = {row} AND s.status <> 'draft')"
-_FROZEN = "the study is locked: its {what} cannot be changed; write an amendment"
-
-
-def _study(row: str) -> str:
-    return _OF_STUDY.format(row=row)
-
-
-def _of_case(row: str) -> str:
-    return (
-        "EXISTS (SELECT 1 FROM studies_case c JOIN studies_study s ON s.id = c.study_id "
-        f"WHERE c.id = {row} AND s.status <> 'draft')"
-    )
-
-
-def _of_reader(row: str) -> str:
-    return (
-        "EXISTS (SELECT 1 FROM studies_reader r JOIN studies_study s ON s.id = r.study_id "
-        f"WHERE r.id = {row} AND s.status <> 'draft')"
-    )
-
-
-def _of_session(row: str) -> str:
-    return (
-        "EXISTS (SELECT 1 FROM studies_session e JOIN studies_reader r ON r.id = e.reader_id "
-        f"JOIN studies_study s ON s.id = r.study_id WHERE e.id = {row} AND s.status <> 'draft')"
-    )
-
-
-def _of_presentation(row: str) -> str:
-    return (
-        "EXISTS (SELECT 1 FROM studies_presentation p "
-        "JOIN studies_session e ON e.id = p.session_id "
-        "JOIN studies_reader r ON r.id = e.reader_id "
-        f"JOIN studies_study s ON s.id = r.study_id WHERE p.id = {row} AND s.status <> 'draft')"
-    )
-
-
-def _of_scan(row: str) -> str:
-    return (
-        "EXISTS (SELECT 1 FROM studies_case c JOIN studies_study s ON s.id = c.study_id "
-        f"WHERE c.scan_id = {row} AND s.status <> 'draft')"
-    )
-
-
-def _differ(*columns: str) -> str:
-    return "(" + " OR ".join(f"NEW.{c} IS DISTINCT FROM OLD.{c}" for c in columns) + ")"
-
-
-# A replacement's list must be the replaced reader's, place for place.
-_COPIED_SESSION = (
-    "EXISTS (SELECT 1 FROM studies_reader r JOIN studies_session o ON o.reader_id = r.replaces_id "
-    "WHERE r.id = NEW.reader_id AND o.number = NEW.number AND o.phase = NEW.phase)"
-)
-_COPIED_PRESENTATION = (
-    "EXISTS (SELECT 1 FROM studies_session e JOIN studies_reader r ON r.id = e.reader_id "
-    "JOIN studies_session oe ON oe.reader_id = r.replaces_id AND oe.number = e.number "
-    "JOIN studies_presentation o ON o.session_id = oe.id "
-    "WHERE e.id = NEW.session_id AND o.position = NEW.position AND o.case_id = NEW.case_id "
-    "AND o.is_training = NEW.is_training "
-    "AND (o.repeat_of_id IS NULL) = (NEW.repeat_of_id IS NULL))"
-)
-_COPIED_ALTERNATIVE = (
-    "EXISTS (SELECT 1 FROM studies_presentation p JOIN studies_session e ON e.id = p.session_id "
-    "JOIN studies_reader r ON r.id = e.reader_id "
-    "JOIN studies_session oe ON oe.reader_id = r.replaces_id AND oe.number = e.number "
-    "JOIN studies_presentation o ON o.session_id = oe.id AND o.position = p.position "
-    "JOIN studies_alternative oa ON oa.presentation_id = o.id "
-    "WHERE p.id = NEW.presentation_id AND oa.place = NEW.place AND oa.case_id = NEW.case_id)"
-)
-
-RULES = [
-    Rule(
-        "study_frozen",
-        "studies_study",
-        "UPDATE",
-        "OLD.status <> 'draft' AND "
-        + _differ(
-            "public_id", "title", "question", "protocol", "seed", "is_demo", "created_at",
-            "locked_at", "lock_digest", "blinding",
-        ),
-        _FROZEN.format(what="protocol, seed and digest"),
-    ),
-    Rule(
-        "study_forward",
-        "studies_study",
-        "UPDATE",
-        "OLD.status <> NEW.status AND NOT ("
-        "(OLD.status = 'draft' AND NEW.status = 'locked') OR "
-        "(OLD.status = 'locked' AND NEW.status = 'open') OR "
-        "(OLD.status = 'open' AND NEW.status = 'closed'))",
-        "a study goes from draft to locked to open to closed, one step at a time and never back",
-    ),
-    Rule(
-        "study_history",
-        "studies_study",
-        "UPDATE",
-        "(OLD.opened_at IS NOT NULL AND " + _differ("opened_at") + ") OR "
-        "(OLD.closed_at IS NOT NULL AND " + _differ("closed_at") + ") OR "
-        "(OLD.unblinded_at IS NOT NULL AND " + _differ("unblinded_at") + ")",
-        "when a study was opened, unblinded or closed cannot be rewritten",
-    ),
-    Rule(
-        "study_kept",
-        "studies_study",
-        "DELETE",
-        "OLD.status <> 'draft'",
-        "a locked study cannot be deleted",
-    ),
-    Rule(
-        "case_no_insert", "studies_case", "INSERT", _study("NEW.study_id"),
-        _FROZEN.format(what="cases"),
-    ),
-    Rule(
-        "case_no_update", "studies_case", "UPDATE",
-        f"{_study('OLD.study_id')} OR {_study('NEW.study_id')}", _FROZEN.format(what="cases"),
-    ),
-    Rule(
-        "case_no_delete", "studies_case", "DELETE", _study("OLD.study_id"),
-        _FROZEN.format(what="cases"),
-    ),
-    Rule(
-        "frame_no_insert", "studies_frame", "INSERT", _of_case("NEW.case_id"),
-        _FROZEN.format(what="frames"),
-    ),
-    Rule(
-        "frame_no_update", "studies_frame", "UPDATE", _of_case("OLD.case_id"),
-        _FROZEN.format(what="frames"),
-    ),
-    Rule(
-        "frame_no_delete", "studies_frame", "DELETE", _of_case("OLD.case_id"),
-        _FROZEN.format(what="frames"),
-    ),
-    Rule(
-        "reader_no_insert", "studies_reader", "INSERT",
-        f"{_study('NEW.study_id')} AND NEW.replaces_id IS NULL",
-        "reading lists are drawn: a reader can only join as the replacement of another",
-    ),
-    Rule(
-        "reader_no_update", "studies_reader", "UPDATE",
-        f"{_study('OLD.study_id')} AND ("
-        + _differ("public_id", "study_id", "number", "replaces_id")
-        + " OR (OLD.user_id IS NOT NULL AND " + _differ("user_id") + "))",
-        "a reader of a locked study stays who they are; replace the reader instead",
-    ),
-    Rule(
-        "reader_no_delete", "studies_reader", "DELETE", _study("OLD.study_id"),
-        "a reader of a locked study cannot be removed, only withdrawn",
-    ),
-    Rule(
-        "session_no_insert", "studies_session", "INSERT",
-        f"{_of_reader('NEW.reader_id')} AND NOT {_COPIED_SESSION}",
-        _FROZEN.format(what="reading lists"),
-    ),
-    Rule(
-        "session_no_update", "studies_session", "UPDATE",
-        f"{_of_reader('OLD.reader_id')} AND ("
-        + _differ("public_id", "reader_id", "number", "phase")
-        + " OR (OLD.started_at IS NOT NULL AND " + _differ("started_at") + ")"
-        + " OR (OLD.finished_at IS NOT NULL AND " + _differ("finished_at") + "))",
-        _FROZEN.format(what="reading lists"),
-    ),
-    Rule(
-        "session_no_delete", "studies_session", "DELETE", _of_reader("OLD.reader_id"),
-        _FROZEN.format(what="reading lists"),
-    ),
-    Rule(
-        "presentation_no_insert", "studies_presentation", "INSERT",
-        f"{_of_session('NEW.session_id')} AND NOT {_COPIED_PRESENTATION}",
-        _FROZEN.format(what="reading lists"),
-    ),
-    Rule(
-        "presentation_no_update", "studies_presentation", "UPDATE",
-        _of_session("OLD.session_id"), _FROZEN.format(what="reading lists"),
-    ),
-    Rule(
-        "presentation_no_delete", "studies_presentation", "DELETE",
-        _of_session("OLD.session_id"), _FROZEN.format(what="reading lists"),
-    ),
-    Rule(
-        "alternative_no_insert", "studies_alternative", "INSERT",
-        f"{_of_presentation('NEW.presentation_id')} AND NOT {_COPIED_ALTERNATIVE}",
-        _FROZEN.format(what="reading lists"),
-    ),
-    Rule(
-        "alternative_no_update", "studies_alternative", "UPDATE",
-        _of_presentation("OLD.presentation_id"), _FROZEN.format(what="reading lists"),
-    ),
-    Rule(
-        "alternative_no_delete", "studies_alternative", "DELETE",
-        _of_presentation("OLD.presentation_id"), _FROZEN.format(what="reading lists"),
-    ),
-    Rule(
-        "amendment_after_lock", "studies_amendment", "INSERT",
-        f"NOT {_study('NEW.study_id')}",
-        "a draft is edited, not amended",
-    ),
-    Rule(
-        "amendment_no_update", "studies_amendment", "UPDATE",
-        _differ("study_id", "number", "at", "reason", "changes", "status_then", "readings_then",
-                "unblinded_then"),
-        "an amendment cannot be changed; write another",
-    ),
-    Rule(
-        "amendment_no_delete", "studies_amendment", "DELETE", "TRUE",
-        "an amendment cannot be removed; write another",
-    ),
-    # The truth that the report reads: what a scan is may not change under a locked study.
-    Rule(
-        "scan_truth", "imaging_scan", "UPDATE",
-        f"{_of_scan('OLD.id')} AND "
-        + _differ("origin", "pixel_hash", "generator_name", "generator_digest"),
-        "the scan is a case of a locked study: its origin, pixels and generator are frozen",
-    ),
-    Rule(
-        "scan_label_insert", "imaging_scan_labels", "INSERT", _of_scan("NEW.scan_id"),
-        "the scan is a case of a locked study: its labels are frozen",
-    ),
-    Rule(
-        "scan_label_delete", "imaging_scan_labels", "DELETE", _of_scan("OLD.scan_id"),
-        "the scan is a case of a locked study: its labels are frozen",
-    ),
-]  # fmt: skip
+from readerstudy.studies.frozen_rules import KEYS, RULES, Rule
 
 
 def sqlite(rule: Rule) -> str:
@@ -260,55 +30,94 @@ def sqlite(rule: Rule) -> str:
     )
 
 
+def _body(rule: Rule) -> str:
+    row = "OLD" if rule.event == "DELETE" else "NEW"
+    return (
+        f" BEGIN IF {rule.condition} THEN RAISE EXCEPTION '{rule.refusal}' "
+        f"USING ERRCODE = 'integrity_constraint_violation'; END IF; RETURN {row}; END "
+    )
+
+
 def postgresql(rule: Rule) -> tuple[str, str]:
     """The rule as a PostgreSQL function and its trigger.
 
     A trigger's WHEN may not hold subqueries, so the condition lies in the function.
     """
-    row = "OLD" if rule.event == "DELETE" else "NEW"
-    function = (
-        f"CREATE OR REPLACE FUNCTION studies_{rule.name}() RETURNS trigger LANGUAGE plpgsql AS $$ "
-        f"BEGIN IF {rule.condition} THEN RAISE EXCEPTION '{rule.refusal}' "
-        f"USING ERRCODE = 'integrity_constraint_violation'; END IF; RETURN {row}; END $$"
-    )
-    trigger = (
+    return _function(rule.name, _body(rule)), (
         f"CREATE TRIGGER studies_{rule.name} BEFORE {rule.event} ON {rule.table} "
         f"FOR EACH ROW EXECUTE FUNCTION studies_{rule.name}()"
     )
-    return function, trigger
+
+
+def _function(name: str, body: str) -> str:
+    head = f"CREATE OR REPLACE FUNCTION studies_{name}() RETURNS trigger LANGUAGE plpgsql"
+    return f"{head} AS $${body}$$"
+
+
+_TRUNCATE = "no_truncate"
+_TRUNCATE_BODY = (
+    " BEGIN IF EXISTS (SELECT 1 FROM studies_study WHERE status <> 'draft') THEN RAISE EXCEPTION "
+    "'there are locked studies: their tables cannot be emptied' "
+    "USING ERRCODE = 'integrity_constraint_violation'; END IF; RETURN NULL; END "
+)
+
+
+def _of(vendor: str) -> list[Rule]:
+    return [rule for rule in RULES if vendor == "sqlite" or not rule.sqlite_only]
 
 
 def install(connection: Any) -> None:
     """Create all rules anew; harmless when they are there."""
     remove(connection)
     with connection.cursor() as cursor:
-        for rule in RULES:
+        for rule in _of(connection.vendor):
             if connection.vendor == "sqlite":
                 cursor.execute(sqlite(rule))
             elif connection.vendor == "postgresql":
                 for statement in postgresql(rule):
                     cursor.execute(statement)
+        if connection.vendor == "postgresql":
+            cursor.execute(_function(_TRUNCATE, _TRUNCATE_BODY))
+            for table in KEYS:
+                cursor.execute(
+                    f"CREATE TRIGGER studies_{_TRUNCATE} BEFORE TRUNCATE ON {table} "
+                    f"FOR EACH STATEMENT EXECUTE FUNCTION studies_{_TRUNCATE}()"
+                )
 
 
 def remove(connection: Any) -> None:
     """Drop all rules, as a migration that rebuilds one of the tables must."""
     with connection.cursor() as cursor:
-        for rule in RULES:
+        for rule in _of(connection.vendor):
             if connection.vendor == "sqlite":
                 cursor.execute(f"DROP TRIGGER IF EXISTS studies_{rule.name}")
             elif connection.vendor == "postgresql":
                 cursor.execute(f"DROP TRIGGER IF EXISTS studies_{rule.name} ON {rule.table}")
                 cursor.execute(f"DROP FUNCTION IF EXISTS studies_{rule.name}()")
+        if connection.vendor == "postgresql":
+            for table in KEYS:
+                cursor.execute(f"DROP TRIGGER IF EXISTS studies_{_TRUNCATE} ON {table}")
+            cursor.execute(f"DROP FUNCTION IF EXISTS studies_{_TRUNCATE}()")
+
+
+def missing(connection: Any) -> list[str]:
+    """The rules that are not in place as they are written here: gone, switched off or altered."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+            wanted = {f"studies_{rule.name}": sqlite(rule) for rule in _of("sqlite")}
+        else:
+            cursor.execute(
+                "SELECT t.tgname || ' on ' || c.relname, f.prosrc FROM pg_trigger t "
+                "JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc f ON f.oid = t.tgfoid "
+                "WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')"
+            )
+            wanted = {f"studies_{r.name} on {r.table}": _body(r) for r in _of("postgresql")}
+            wanted |= {f"studies_{_TRUNCATE} on {table}": _TRUNCATE_BODY for table in KEYS}
+        found = dict(cursor.fetchall())
+    return sorted(name for name, text in wanted.items() if found.get(name) != text)
 
 
 def installed(connection: Any) -> bool:
-    """Whether every rule is in place."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-        else:
-            cursor.execute(
-                "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'D'"
-            )
-        found = {row[0] for row in cursor.fetchall()}
-    return {f"studies_{rule.name}" for rule in RULES} <= found
+    """Whether every rule is in place, unaltered."""
+    return not missing(connection)

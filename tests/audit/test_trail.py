@@ -97,3 +97,48 @@ def test_missing_triggers_are_noticed() -> None:
 
     with pytest.raises(SystemExit):
         call_command("audit", "verify", stderr=StringIO())
+
+
+def test_no_entry_is_replaced_forked_or_slipped_in() -> None:
+    entries = chain()
+    columns = (
+        "sequence, at, actor_id, actor_name, address, request_id, action, object_type, object_id, "
+        "study_id, details, previous_hash, hash"
+    )
+
+    def copy(verb: str, changes: dict[str, str]) -> None:
+        values = ", ".join(changes.get(name, name) for name in columns.split(", "))
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(
+                f"{verb} INTO audit_entry ({columns}) SELECT {values} FROM audit_entry "
+                f"WHERE sequence = {entries[1].sequence}"
+            )
+
+    verbs = ["INSERT", "REPLACE"] if connection.vendor == "sqlite" else ["INSERT"]
+    other = {"hash": f"'{'1' * 64}'"}
+    for verb in verbs:
+        for changes in (
+            {"action": "'forged'"},  # in the place of another
+            {**other, "sequence": str(entries[-1].sequence + 1)},  # not from the last one's hash
+            {**other, "sequence": "9999"},  # after a gap
+        ):
+            with pytest.raises(IntegrityError, match=r"end of the chain|UNIQUE|unique"):
+                copy(verb, changes)
+    assert list(trail.verify()) == []
+
+
+def test_an_altered_trigger_is_noticed() -> None:
+    assert triggers.installed(connection)
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("DROP TRIGGER audit_entry_no_update")
+            cursor.execute(
+                "CREATE TRIGGER audit_entry_no_update BEFORE UPDATE ON audit_entry WHEN 0 "
+                "BEGIN SELECT RAISE(ABORT, 'x'); END"
+            )
+        else:
+            cursor.execute("ALTER TABLE audit_entry DISABLE TRIGGER audit_entry_no_change")
+
+    assert not triggers.installed(connection)
+    triggers.install(connection)
+    assert triggers.installed(connection)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import types
 from io import StringIO
 from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import pytest
 import yaml
+from annotated_types import Ge, Gt, Le, Lt
 from django.core.management import call_command
+from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
 
 from readerstudy.audit.models import Entry
 from readerstudy.imaging.rendering import RenderingProtocol
@@ -59,6 +64,35 @@ def test_a_title_is_enough() -> None:
         ("title: !!python/object/apply:os.system [ls]\n", 1, "title"),
         ("title: &a X\nquestion: *a\n", 1, "anchors"),
         ("title: A\nphases:\n  - form:\n      findings:\n        region: maybe\n", 5, "region"),
+        ("title: A\ndesing:\n  sessions: 2\n", 2, "did you mean “design”?"),
+        ("title: A\ndesign:\n  sesions: 2\n", 3, "did you mean “sessions”?"),
+        ("title: A\ndesign:\n  allocation: corssed\n", 3, "did you mean “crossed”?"),
+        ("title: A\nrendering: {matix: 64}\n", 2, "did you mean “matrix”?"),
+        ("title: A\nquestion: no\n", 2, "put the word into quotes"),
+        ("title: 12\n", 1, "put the number into quotes"),
+        ("title: A\ndesign: 3\n", 2, "settings of its own"),
+        ("title: A\ndesign: {sessions: two}\n", 2, "no whole number (found 'two')"),
+        ("title: A\nplan: {alpha: .nan}\n", 2, "no finite number"),
+        ('title: "a\\0b"\n', 1, "U+0000"),
+        ('title: A\nquestion: "\\ud800"\n', 2, "U+D800"),
+        ("title: A\n\nquestion: B\x01\n", 3, "U+0001"),
+        ("title: A\nseed: " + "9" * 6000 + "\n", 2, "not read"),
+        ("title: !!binary aGVsbG8=\n", 1, "not read"),
+        ("title: A\n? [a, b]\n: c\n", 2, "one plain word"),
+        ("title: A\n---\ntitle: B\n", 2, "another document"),
+        ("title: " + "[" * 100_000, 1, "nested too deeply"),
+        ("x" * 2_000_001, 1, "too large"),
+        (
+            "title: A\nphases:\n  - form:\n      findings: {terms: [{name: X}, {name: X}]}\n",
+            4,
+            "two findings are called “X”",
+        ),
+        (
+            "title: A\nsampling:\n  strata:\n"
+            "    - {name: a, origin: acquired, count: 1, minimum_age: 9, maximum_age: 2}\n",
+            4,
+            "nobody is at least 9 and at most 2",
+        ),
     ],
 )
 def test_every_fault_is_named_with_its_line(text: str, line: int, says: str) -> None:
@@ -106,6 +140,121 @@ def test_export_and_read_back_is_exact(
 
     assert back.protocol() == before
     assert (back.title, back.question, back.seed) == (title, question, seed)
+
+
+def test_a_bomb_of_aliases_is_refused_at_once_with_a_hundred_faults_at_most() -> None:
+    text = "title: A\na: &a [x]\nb: [" + ", ".join(["*a"] * 5000) + "]\n"
+
+    assert len(faults(text)) == 100
+
+
+def test_a_file_in_another_encoding_is_refused_with_its_line() -> None:
+    with pytest.raises(FileNotValid, match="line 2: the byte 0xe9 is not UTF-8"):
+        protocol_file.decoded("title: A\nquestion: é\n".encode("latin-1"))
+    assert protocol_file.decoded(b"\xef\xbb\xbftitle: A\r\n") == "title: A\n"
+
+
+# Every setting that there is, drawn from the schema itself, so that a new one is covered too.
+
+words = st.text(
+    st.sampled_from("ab: #-'\"|>&*!%@é…0,[]{}?\\/=+\u2028\u00a0\u0085<"), min_size=1, max_size=12
+).filter(lambda text: text.strip() == text)
+
+
+def values(annotation: Any, bounds: list[Any]) -> st.SearchStrategy:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return values(arguments[0], [*bounds, *arguments[1:]])
+    if origin in (Union, types.UnionType):
+        return st.one_of(
+            *(st.none() if one is type(None) else values(one, bounds) for one in arguments)
+        )
+    if origin is Literal:
+        return st.sampled_from(arguments)
+    if origin is list:
+        low = max((getattr(m, "min_length", 0) or 0 for m in bounds), default=0)
+        return st.lists(values(arguments[0], []), min_size=low, max_size=2, unique_by=repr)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return settings_of(annotation)
+    least = next((m.ge for m in bounds if isinstance(m, Ge)), None)
+    most = next((m.le for m in bounds if isinstance(m, Le)), None)
+    above = next((m.gt for m in bounds if isinstance(m, Gt)), None)
+    below = next((m.lt for m in bounds if isinstance(m, Lt)), None)
+    if annotation is bool:
+        return st.booleans()
+    if annotation is int:
+        return st.integers(least if least is not None else -9, most if most is not None else 99_999)
+    if annotation is float:
+        return st.floats(
+            least if least is not None else above,
+            most if most is not None else below,
+            exclude_min=above is not None,
+            exclude_max=below is not None,
+            allow_nan=False,
+            allow_infinity=False,
+        )
+    assert annotation is str
+    if any("a-z0-9_" in str(getattr(m, "pattern", "")) for m in bounds):
+        return st.from_regex(r"[a-z][a-z0-9_]{0,6}", fullmatch=True)
+    text = words
+    if not any(getattr(m, "pattern", None) or getattr(m, "min_length", 0) for m in bounds):
+        text = st.one_of(st.just(""), words, st.lists(words, min_size=2, max_size=3).map("\n".join))
+    return text.map(lambda one: one.replace("|", "")).filter(
+        lambda one: (
+            bool(one.strip() == one)
+            and (bool(one) or not any(getattr(m, "min_length", 0) for m in bounds))
+        )
+    )
+
+
+def settings_of(model: type[BaseModel]) -> st.SearchStrategy:
+    fields = {
+        name: values(field.annotation, field.metadata) for name, field in model.model_fields.items()
+    }
+
+    def made(given: dict[str, Any]) -> BaseModel | None:
+        try:
+            return model.model_validate(given)
+        except ValidationError:
+            return None  # settings that contradict each other are other tests' business
+
+    return st.fixed_dictionaries(fields).map(made).filter(lambda one: one is not None)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(before=settings_of(Protocol), title=words)
+def test_every_setting_survives_the_file_and_the_pages(before: Protocol, title: str) -> None:
+    study = Study(title=title, seed=3, protocol=before.model_dump(mode="json"))
+
+    back = protocol_file.parse(protocol_file.export(study))
+
+    assert (back.title, back.protocol()) == (title, before)
+    pages = [sections for key, sections in setup.SECTIONS.items()]
+    pages += [setup.phase_sections(number) for number in range(len(before.phases))]
+    for sections in pages:
+        data = before.model_dump(mode="json")
+        sheet = setup.Sheet(data, sections, as_a_browser_posts(setup.Sheet(data, sections)))
+        assert sheet.result() == before, (sections[0].title, sheet.errors)
+
+
+def as_a_browser_posts(sheet: setup.Sheet) -> QueryDict:
+    """What comes back when the page is saved as it is: CRLF in texts, nothing for an empty box."""
+    posted = QueryDict(mutable=True)
+    for section, part in sheet.parts:
+        if section.many:
+            for field in part.management_form:
+                posted[field.html_name] = str(field.value())
+        for form in part.forms if section.many else [part]:
+            for field in form:
+                value = field.value()
+                if value is None or value is False or field.name == "DELETE":
+                    continue
+                if isinstance(value, list):
+                    posted.setlist(field.html_name, value)
+                else:
+                    text = "on" if value is True else str(value)
+                    posted[field.html_name] = text.replace("\n", "\r\n")
+    return posted
 
 
 @pytest.mark.django_db

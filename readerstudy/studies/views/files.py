@@ -30,8 +30,8 @@ def edit(request: HttpRequest, study: Study) -> HttpResponse:
     """The protocol as text; saving reads it back like any file."""
     text, faults = protocol_file.export(study), []
     if request.method == "POST":
-        text = _posted(request)
         try:
+            text = _posted(request)
             given = protocol_file.parse(text)
             drafting.edit(
                 study,
@@ -57,8 +57,8 @@ def create(request: HttpRequest) -> HttpResponse:
     """A draft from a file."""
     text, faults = "", []
     if request.method == "POST":
-        text = _posted(request)
         try:
+            text = _posted(request)
             given = protocol_file.parse(text)
         except FileNotValid as error:
             faults = error.faults
@@ -84,7 +84,7 @@ def schema(request: HttpRequest) -> HttpResponse:
 def _posted(request: HttpRequest) -> str:
     upload = request.FILES.get("file")
     if upload is not None:
-        return upload.read(2_000_001).decode("utf-8", errors="replace")
+        return protocol_file.decoded(upload.read(2_000_001))
     # Browsers send CRLF; the file is written with LF.
     return request.POST.get("text", "").replace("\r\n", "\n")
 

@@ -164,11 +164,11 @@ class Command(BaseCommand):
 
 def _read(file: str) -> str:
     if file == "-":
-        return sys.stdin.read()
+        return protocol_file.decoded(sys.stdin.buffer.read())
     try:
-        return Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"{file} cannot be read: {error}") from error
+        return protocol_file.decoded(Path(file).read_bytes())
+    except OSError as error:
+        raise CommandError(f"{file} cannot be read: {error.strerror or error}") from error
 
 
 def _find(name: str) -> Study:
