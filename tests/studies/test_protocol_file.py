@@ -109,14 +109,14 @@ def test_all_faults_are_named_at_once_in_the_order_of_the_lines() -> None:
 
 texts = st.text(
     st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40
-).filter(str.strip)
+).filter(lambda text: bool(text) and text == text.strip())
 
 
 @pytest.mark.django_db
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     title=texts,
-    question=st.text(st.sampled_from("ab: #-'\"\n|>&*!%@é…0"), max_size=60),
+    question=st.text(st.sampled_from("ab: #-'\"\n|>&*!%@é…0"), max_size=60).map(str.strip),
     instructions=texts,
     name=texts,
     seed=st.integers(0, 2**63 - 1),
