@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import connection, models, transaction
 from django.http import HttpRequest
 
@@ -46,7 +47,7 @@ def record(
             at=datetime.now(UTC),
             actor_id=str(getattr(actor, "public_id", "") or ""),
             actor_name=str(actor)[:150] if actor is not None else "system",
-            address=request.META.get("REMOTE_ADDR", "") if request is not None else "",
+            address=client_address(request) if request is not None else "",
             request_id=structlog.contextvars.get_contextvars().get("request_id", ""),
             action=action,
             object_type=on._meta.model_name or "" if on is not None else "",
@@ -60,9 +61,25 @@ def record(
     return entry
 
 
+def client_address(request: HttpRequest) -> str:
+    """Where the request came from: behind trusted proxies the address that the outermost of them
+    saw. What lies further left in the header is the sender's own word."""
+    trusted = int(getattr(settings, "ALLAUTH_TRUSTED_PROXY_COUNT", 0))
+    hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",")]
+    if trusted and len(hops) >= trusted and hops[-trusted]:
+        return hops[-trusted][:45]
+    return str(request.META.get("REMOTE_ADDR", ""))[:45]
+
+
 def digest(entry: Entry) -> str:
     """SHA-256 over the entry's fields and its predecessor's hash, as canonical JSON."""
-    content = {
+    text = json.dumps(content(entry), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def content(entry: Entry) -> dict[str, Any]:
+    """What an entry's hash is taken over."""
+    return {
         "sequence": entry.sequence,
         "at": entry.at.astimezone(UTC).isoformat(timespec="microseconds"),
         "actor_id": entry.actor_id,
@@ -76,8 +93,6 @@ def digest(entry: Entry) -> str:
         "details": entry.details,
         "previous_hash": entry.previous_hash,
     }
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +114,21 @@ def verify() -> Iterator[Fault]:
         if entry.hash != digest(entry):
             yield Fault(entry.sequence, "was changed after it was written")
         previous_hash, expected = entry.hash, entry.sequence + 1
+    if (written := _written_on_sqlite()) >= expected:
+        yield Fault(expected, f"entries {expected} to {written} were cut off at the end")
+
+
+def _written_on_sqlite() -> int:
+    """How many entries SQLite ever numbered; its own count stays when rows are removed.
+
+    PostgreSQL's sequence also counts what was rolled back, and so cannot tell: there, and against
+    whoever edits SQLite's count too, an end is found cut by a hash noted elsewhere.
+    """
+    if connection.vendor != "sqlite":
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = 'audit_entry'")
+        row = cursor.fetchone()
+    first = Entry.objects.order_by("sequence").first()
+    # Ids run with the sequence from wherever they began.
+    return int(row[0]) - (first.pk - first.sequence if first else 0) if row else 0

@@ -13,6 +13,9 @@ from django.http import HttpRequest, HttpResponse
 GetResponse = Callable[[HttpRequest], HttpResponse]
 _ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 
+# An invitation's link is a key; logs are read by more people than it is for.
+_INVITATION = re.compile(r"(/studies/join/)[^/]+")
+
 log = structlog.get_logger("readerstudy.request")
 
 
@@ -38,7 +41,7 @@ class RequestIdMiddleware:
             log.info(
                 "request",
                 method=request.method,
-                path=request.path,
+                path=_INVITATION.sub(r"\1…", request.path),
                 status=response.status_code,
                 milliseconds=round(1000 * (time.monotonic() - started)),
             )

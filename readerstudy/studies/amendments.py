@@ -84,6 +84,13 @@ def amend(
                 f"{', '.join(refused)} cannot be amended: cases, lists, frames and the reading "
                 "form are frozen. Make a new study instead."
             )
+        if any(change["path"] == "consent.text" for change in changes) and not any(
+            change["path"] == "consent.version" for change in changes
+        ):
+            raise StudyError(
+                "A changed consent text needs a new version (consent.version), so that readers are "
+                "asked again and it stays known who agreed to what."
+            )
         last = study.amendments.aggregate(last=Max("number"))["last"] or 0
         amendment = Amendment.objects.create(
             study=study,

@@ -6,12 +6,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
+from readerstudy.studies.enrolment import sees_the_archive
 from readerstudy.studies.lists import draw_lists, is_asked_for_origin
 from readerstudy.studies.models import Reader, Study
-from readerstudy.studies.ordering import CannotOrder
+from readerstudy.studies.ordering import CannotOrder, least_run
 from readerstudy.studies.protocol import Phase, Protocol
 from readerstudy.studies.randomisation import Item, whole_sets
-from readerstudy.studies.sampling import NO_LABEL, Sample, draw
+from readerstudy.studies.sampling import NO_LABEL, Sample, draw, numbered
 
 State = Literal["passed", "warning", "failed"]
 
@@ -143,6 +144,20 @@ def _readers(study: Study, protocol: Protocol) -> Check:
             "Nobody is enrolled; lists are drawn at lock. Enrol readers or open places for them.",
             "people",
         )
+    knowing = [
+        reader.code
+        for reader in study.readers.exclude(state=Reader.State.WITHDRAWN).select_related("user")
+        if reader.user is not None and sees_the_archive(reader.user)
+    ]
+    if knowing:
+        return Check(
+            "readers",
+            "Readers",
+            "failed",
+            f"{', '.join(knowing)} may browse the archive, where the origin of every scan stands. "
+            "Take that right away, or enrol an account without it.",
+            "people",
+        )
     if enrolled != protocol.readers_expected:
         return Check(
             "readers",
@@ -156,17 +171,17 @@ def _readers(study: Study, protocol: Protocol) -> Check:
 
 
 def _orders(study: Study, protocol: Protocol, sample: Sample) -> Check:
-    """Draw trial lists for the enrolled readers (or as many as expected) and see whether they
-    keep every rule."""
+    """Draw the very lists that a lock would draw (for as many readers as expected where none is
+    enrolled) and see whether they keep every rule."""
     readers = list(
         study.readers.exclude(state=Reader.State.WITHDRAWN).values_list("number", flat=True)
     ) or list(range(1, protocol.readers_expected + 1))
-    items, training = trial_items(sample, protocol)
+    items, training = trial_items(sample, protocol, study.seed)
     try:
         draw_lists(items, training, readers, protocol, study.seed)
     except CannotOrder as error:
         return Check("order", "Reading lists", "failed", f"{error}.", "design")
-    unused = _unused(protocol, items)
+    unused = _unused(protocol, items) or _no_practice(protocol, training) or _tight(protocol, items)
     if unused:
         return Check("order", "Reading lists", "warning", unused, "design")
     return Check(
@@ -174,9 +189,10 @@ def _orders(study: Study, protocol: Protocol, sample: Sample) -> Check:
     )
 
 
-def trial_items(sample: Sample, protocol: Protocol) -> tuple[list[Item], list[Item]]:
-    """The sample as the randomisation sees it, numbered as drawn: study cases, training cases."""
-    numbered = [
+def trial_items(sample: Sample, protocol: Protocol, seed: int) -> tuple[list[Item], list[Item]]:
+    """The sample as the randomisation will see it at lock, numbers included: study cases, training
+    cases."""
+    items = [
         (
             one.is_training,
             Item(
@@ -192,11 +208,11 @@ def trial_items(sample: Sample, protocol: Protocol) -> tuple[list[Item], list[It
                 ),
             ),
         )
-        for number, one in enumerate(sample.drawn, 1)
+        for number, one in enumerate(numbered(sample, seed), 1)
     ]
     return (
-        [item for training, item in numbered if not training],
-        [item for training, item in numbered if training],
+        [item for training, item in items if not training],
+        [item for training, item in items if training],
     )
 
 
@@ -212,6 +228,32 @@ def _unused(protocol: Protocol, items: list[Item]) -> str:
                 f"{phase.alternatives} wants {phase.alternatives - 1} generated for each acquired."
             )
     return ""
+
+
+def _no_practice(protocol: Protocol, training: list[Item]) -> str:
+    told = next((phase for phase in protocol.phases if is_asked_for_origin(phase)), None)
+    if not training or told is None or told.task != "forced-choice":
+        return ""
+    if whole_sets(Counter(item.origin for item in training), told.alternatives):
+        return ""
+    return (
+        f"{len(training)} training cases hold no whole set for a choice among "
+        f"{told.alternatives}: readers get no practice. Ask for more training cases."
+    )
+
+
+def _tight(protocol: Protocol, items: list[Item]) -> str:
+    """A run bound at its limit in unequal arms lets readers guess what comes next."""
+    counts = Counter(item.origin for item in items)
+    arms = counts["acquired"], counts["generated"]
+    design = protocol.design
+    if min(arms) == max(arms) or not min(arms) or design.longest_run > least_run(*arms):
+        return ""
+    return (
+        f"Runs of at most {design.longest_run} are the shortest that {arms[0]} acquired and "
+        f"{arms[1]} generated scans allow: the order is all but fixed and can be guessed. Allow "
+        "longer runs, or bring the arms closer together."
+    )
 
 
 def _plan(protocol: Protocol) -> list[Check]:

@@ -2,7 +2,8 @@
 
 SHA-256 over the canonical JSON (sorted keys, no spaces, UTF-8) of everything that was frozen:
 title, question, protocol, seed, cases with their truth and pixels, frames, and every drawn list.
-Whoever holds the database and the storage can compute it again and compare.
+Whoever holds the database and the storage can compute it again and compare; whoever is given the
+lock record (:func:`record`) needs neither.
 """
 
 from __future__ import annotations
@@ -68,10 +69,16 @@ def content(study: Study) -> dict[str, Any]:
     }
 
 
+def record(study: Study) -> bytes:
+    """The very bytes that the digest is taken over, to be given to whoever is to check it: their
+    SHA-256 (``sha256sum FILE``) is the digest. It tells the truth about every case."""
+    text = json.dumps(content(study), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode()
+
+
 def compute(study: Study) -> str:
     """64 hexadecimal digits."""
-    text = json.dumps(content(study), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(record(study)).hexdigest()
 
 
 def holds(study: Study) -> bool:

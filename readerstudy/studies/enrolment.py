@@ -11,6 +11,7 @@ from django.db.models import Max, Q
 from django.http import HttpRequest
 
 from readerstudy.audit import trail
+from readerstudy.audit.models import Entry
 from readerstudy.studies.errors import StudyError
 from readerstudy.studies.models import (
     Alternative,
@@ -235,9 +236,12 @@ def set_state(
         Reader.State.ACTIVE: {Reader.State.PAUSED, Reader.State.FINISHED},
         Reader.State.WITHDRAWN: {Reader.State.ACTIVE, Reader.State.PAUSED, Reader.State.INVITED},
     }
-    if reader.state not in allowed.get(Reader.State(state), set()):
-        raise StudyError(f"{reader.code} is {reader.state} and cannot become {state}.")
     with transaction.atomic():
+        reader = Reader.objects.select_for_update().select_related("study").get(pk=reader.pk)
+        if reader.study.status == Study.Status.CLOSED:
+            raise StudyError("The study is closed: its readers stay as they are.")
+        if reader.state not in allowed.get(Reader.State(state), set()):
+            raise StudyError(f"{reader.code} is {reader.state} and cannot become {state}.")
         before = reader.state
         reader.state = state
         reader.save(update_fields=["state"])
@@ -259,6 +263,8 @@ def extend(
 ) -> None:
     """Give a reader until ``due_at``, whatever the study's own date."""
     with transaction.atomic():
+        if reader.study.status == Study.Status.CLOSED:
+            raise StudyError("The study is closed: there is nothing left to extend.")
         before = reader.due_at
         reader.due_at = due_at
         reader.save(update_fields=["due_at"])
@@ -337,11 +343,35 @@ def _refuse_double_roles(study: Study, user: Any) -> None:
     if study.readers.filter(user=user).exists():
         raise StudyError(f"{user} is enrolled already.")
     role = study.memberships.filter(user=user).values_list("role", flat=True).first()
-    if role is not None:
+    if role == Membership.Role.MONITOR:
+        raise StudyError(f"{user} is monitor of this study; end that role first.")
+    if role is not None or _knew_the_truth(study, user):
         raise StudyError(
-            f"{user} is {role} of this study and knows more than a blinded reader may; end that "
-            "role first or enrol somebody else."
+            f"{user} is or was {role or 'owner or editor'} of this study and knows more than a "
+            "blinded reader may; enrol somebody else."
         )
+    if sees_the_archive(user):
+        raise StudyError(
+            f"{user} may browse the archive, where the origin of every scan stands, and cannot "
+            "read blinded. Take that right away, or enrol an account without it."
+        )
+
+
+def sees_the_archive(user: Any) -> bool:
+    """Whether the account is shown the truth outside any study."""
+    return bool(user.is_superuser or user.is_researcher)
+
+
+def _knew_the_truth(study: Study, user: Any) -> bool:
+    """Whether the person ever had a role that shows the cases; the audit trail never forgets."""
+    return study.created_by_id == user.pk or any(
+        entry.details.get("role") in (Membership.Role.OWNER, Membership.Role.EDITOR)
+        for entry in Entry.objects.filter(
+            study_id=str(study.public_id),
+            action="membership.given",
+            object_id=str(user.public_id),
+        )
+    )
 
 
 def _require_another_owner(study: Study, user: Any) -> None:

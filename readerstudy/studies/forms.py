@@ -30,7 +30,11 @@ class Bootstrapped(forms.Form):
 class QuestionForm(Bootstrapped):
     """Title and research question."""
 
-    title = forms.CharField(max_length=200, label="Title", help_text="Readers never see it.")
+    title = forms.CharField(
+        max_length=200,
+        label="Title",
+        help_text="Readers see it, but for phases in which the purpose is not told.",
+    )
     question = forms.CharField(
         widget=forms.Textarea(attrs={"rows": 4}),
         label="Research question",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from dataclasses import dataclass, field
 
+from readerstudy.analysis import power as powers
 from readerstudy.studies import allocation
 from readerstudy.studies.ordering import CannotOrder
-from readerstudy.studies.protocol import Phase, Protocol
+from readerstudy.studies.protocol import Design, Phase, Protocol
 from readerstudy.studies.randomisation import Item, whole_sets
 from readerstudy.studies.seeds import Draw
 
@@ -30,11 +32,33 @@ class Implications:
     minutes_in_all: int = 0
     shared_by_pair: tuple[int, int] = (0, 0)
     origin_imbalance: int = 0
+    power: float | None = None
+    power_for: str = ""
     problems: list[str] = field(default_factory=list)
+
+    @property
+    def power_percent(self) -> int:
+        return round(100 * (self.power or 0.0))
 
     @property
     def cases(self) -> int:
         return self.acquired + self.generated
+
+
+# Beyond this the summary would take longer than the wait for it is worth.
+_MOST_READINGS = 500_000
+
+
+@functools.lru_cache(maxsize=32)
+def _allocated(acquired: int, generated: int, readers: int, design: str) -> dict[int, list[Item]]:
+    """The allocation of cases that stand for the strata's counts; typing on asks for it again."""
+    items = [
+        Item(number, origin)
+        for number, origin in enumerate(["acquired"] * acquired + ["generated"] * generated)
+    ]
+    return allocation.allocate(
+        items, range(1, readers + 1), Design.model_validate_json(design), Draw(0, "plan")
+    )
 
 
 def of(protocol: Protocol, readers: int | None = None) -> Implications:
@@ -51,14 +75,16 @@ def of(protocol: Protocol, readers: int | None = None) -> Implications:
     )
     if not result.cases or not result.readers:
         return result
-    items = [
-        Item(number, origin)
-        for number, origin in enumerate(
-            ["acquired"] * result.acquired + ["generated"] * result.generated
+    if result.cases * result.readers > _MOST_READINGS:
+        result.problems.append(
+            f"{result.cases} cases for {result.readers} readers are more than any study reads; ask "
+            "for fewer."
         )
-    ]
+        return result
     try:
-        drawn = allocation.allocate(items, range(1, result.readers + 1), design, Draw(0, "plan"))
+        drawn = _allocated(
+            result.acquired, result.generated, result.readers, design.model_dump_json()
+        )
     except CannotOrder as error:
         result.problems.append(f"{error}.")
         return result
@@ -72,7 +98,60 @@ def of(protocol: Protocol, readers: int | None = None) -> Implications:
         for counts in balance.by_origin.values()
     )
     _workload(protocol, drawn, result)
+    _power(protocol, result)
     return result
+
+
+# What the summary assumes until the planner is asked: the logit-scale variances of its own start.
+_VARIANCE = 0.25
+_EFFECT = 0.1
+
+
+def _power(protocol: Protocol, result: Implications) -> None:
+    """Power of the declared primary endpoint, by the planner's closed forms.
+
+    Incomplete designs: as many readings a case as there are, as if crossed; a fair first guess that
+    the planner's simulation makes exact.
+    """
+    plan = protocol.plan
+    readers, cases = result.readers_a_case[0], result.generated
+    if plan.primary in ("quality-difference", "realism-difference") or min(readers, cases) < 2:
+        return
+    try:
+        if plan.primary == "auc":
+            if min(result.acquired, result.generated) < 2:
+                return
+            found = powers.auc_power(
+                readers=readers,
+                positives=result.generated,
+                negatives=result.acquired,
+                auc=0.65,
+                null=0.5,
+                alpha=plan.alpha,
+            ).power
+            said = "an AUC of 0.65"
+        else:
+            margin = plan.equivalence_margin if plan.primary == "realism-generated" else None
+            rate = plan.chance if margin else min(plan.chance + _EFFECT, 0.99)
+            found = powers.realism_power(
+                rate=rate,
+                readers=readers,
+                cases=result.cases if plan.primary == "accuracy" else cases,
+                var_reader=_VARIANCE,
+                var_case=_VARIANCE,
+                null=plan.chance,
+                margin=margin,
+                alpha=plan.alpha,
+            ).power
+            what = "accuracy" if plan.primary == "accuracy" else "a realism rate"
+            said = (
+                f"equivalence within {margin:g} of {plan.chance:g}"
+                if margin
+                else f"{what} of {rate:g} against {plan.chance:g}"
+            )
+    except ValueError:
+        return
+    result.power, result.power_for = found, said
 
 
 def _workload(protocol: Protocol, drawn: dict[int, list[Item]], result: Implications) -> None:

@@ -69,7 +69,8 @@ class Chain:
         Each position is scaled by a power of two; only ratios within a position matter.
         """
         after: list[Floats] = [np.empty(0)] * self.size
-        before = following = np.ones((2, self.longest))  # by state at the border to the next block
+        following = np.ones((2, self.longest))  # by state at the border to the next block
+        before = following[np.newaxis]
         for place in reversed(range(self.size)):
             is_first, is_last, (a, _) = self._at[place]
             if is_last:

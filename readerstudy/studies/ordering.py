@@ -86,7 +86,7 @@ def order_origins(
         # One origin alone has one order of origins; a bound on its runs cannot be meant.
         return [name for block in composition for name, n in block.items() for _ in range(n)]
     blocks = [(block.get(names[0], 0), block.get(names[1], 0)) for block in composition]
-    total = sum(map(sum, blocks))
+    total = sum(a + b for a, b in blocks)
     first = sum(a for a, _ in blocks)
     if longest_run >= max(first, total - first):
         return [name for block in composition for name in draw.shuffled(_spelt(block, names))]
@@ -139,7 +139,7 @@ def _refusal(blocks: Sequence[tuple[int, int]], names: Sequence[str], longest: i
     why = (
         "whatever the blocks"
         if possible == least_run(a, b)
-        else f"in blocks of {max(map(sum, blocks))}"
+        else f"in blocks of {max(a + b for a, b in blocks)}"
     )
     return CannotOrder(
         f"no order of {a} {names[0]} and {b} {names[1]} keeps runs of one origin to {longest}: at "
@@ -178,11 +178,11 @@ def order_balancing_carry_over(
     if len(names) < 2:
         return order_origins(composition, longest_run=longest_run, draw=draw, fresh_at=fresh_at)
     blocks = [(block.get(names[0], 0), block.get(names[1], 0)) for block in composition]
-    total = sum(map(sum, blocks))
+    total = sum(a + b for a, b in blocks)
     first = sum(a for a, _ in blocks)
     longest = min(longest_run, max(first, total - first))
     share = first / total
-    sittings = len({0} | {n for n in fresh_at if n < len(blocks) and sum(blocks[n])})
+    sittings = len({0} | {n for n in fresh_at if n < len(blocks) and max(blocks[n])})
     target = 2 * share * (1 - share) * (total - sittings)
     chain = _chain(tuple(blocks), longest, fresh_at, 2 * first != total, target)
     if not chain.is_possible:
@@ -197,7 +197,7 @@ def order_balancing_carry_over(
         if abs(changes - target) <= 1:
             return [names[one] for one in sequence]
     raise CannotOrder(
-        f"blocks of {max(map(sum, blocks))} and runs of at most {longest_run} leave no order with "
-        f"balanced carry-over (about {target:.0f} changes of origin in {total} presentations): "
-        "allow longer runs or larger blocks"
+        f"blocks of {max(a + b for a, b in blocks)} and runs of at most {longest_run} leave no "
+        f"order with balanced carry-over (about {target:.0f} changes of origin in {total} "
+        "presentations): allow longer runs or larger blocks"
     )

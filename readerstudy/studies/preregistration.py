@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.conf import settings
 
 from readerstudy import __version__
+from readerstudy.audit.models import Entry
 from readerstudy.studies.errors import StudyError
 from readerstudy.studies.models import Study
 from readerstudy.studies.protocol_file import export
@@ -61,6 +62,8 @@ def document(study: Study, now: datetime | None = None) -> dict[str, Any]:
             }
             for amendment in study.amendments.all()
         ],
+        # The audit trail up to here cannot be rewritten without this hash leaving its chain.
+        "audit_head": Entry.objects.order_by("-sequence").values_list("hash", flat=True).first(),
         "signed_at": (now or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="seconds"),
     }
     key = _key()

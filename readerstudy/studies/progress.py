@@ -12,10 +12,11 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db.models import Max, Min, Q
+from django.db.models import Count, Max, Min, Q
 from django.utils import timezone
 
-from readerstudy.studies.models import Presentation, Reader, Study
+from readerstudy.studies.amendments import in_force
+from readerstudy.studies.models import Presentation, Reader, Session, Study
 
 # Longer than this between two readings is a pause, not reading.
 _PAUSE = timedelta(minutes=20)
@@ -34,7 +35,14 @@ class ReaderProgress:
     per_day: float | None = None
     seconds_a_case: float | None = None
     expected_end: datetime | None = None
+    # Readings that cannot be made: the frame could not be shown, and the reader went on.
+    failed: int = 0
+    # Why nothing is to be expected now; no reason to worry.
+    resting: str = ""
+    # What may need a word with the reader.
     waiting: str = ""
+    may_read_from: datetime | None = None
+    could_read_from: datetime | None = None
     times: list[datetime] = field(default_factory=list)
 
     @property
@@ -43,7 +51,9 @@ class ReaderProgress:
 
     @property
     def is_finished(self) -> bool:
-        return self.total > 0 and self.done >= self.total
+        return self.reader.state == Reader.State.FINISHED or (
+            self.total > 0 and self.done + self.failed >= self.total
+        )
 
 
 @dataclass(slots=True)
@@ -83,10 +93,11 @@ def standing(study: Study, now: datetime | None = None) -> Standing:
         .annotate(
             first=Min("readings__received_at", filter=Q(readings__submitted=True)),
             last=Max("readings__received_at", filter=Q(readings__submitted=True)),
+            failures=Count("technical_failures", distinct=True),
         )
-        .values_list("session__reader_id", "first", "last")
+        .values_list("session__reader_id", "first", "last", "failures")
     )
-    for reader_id, first, last in shown:
+    for reader_id, first, last, failures in shown:
         one = readers.get(reader_id)
         if one is None:
             continue
@@ -95,9 +106,12 @@ def standing(study: Study, now: datetime | None = None) -> Standing:
             one.done += 1
             one.times.append(first)
             one.last_at = max(one.last_at or last, last)
-    starts = _starts(study)
+        elif failures:
+            one.failed += 1
+    washout = timedelta(days=in_force(study).design.washout_days)
+    sessions = _sessions(study)
     for one in readers.values():
-        _pace(one, starts.get(one.reader.pk, []), study, now)
+        _pace(one, sessions.get(one.reader.pk, []), washout, study, now)
     result = Standing(list(readers.values()))
     ends = [one.expected_end for one in result.readers if not one.is_finished]
     if ends and all(end is not None for end in ends):
@@ -105,14 +119,16 @@ def standing(study: Study, now: datetime | None = None) -> Standing:
     return result
 
 
-def _starts(study: Study) -> dict[int, list[datetime]]:
-    starts: dict[int, list[datetime]] = defaultdict(list)
-    for reader in study.readers.prefetch_related("sessions"):
-        starts[reader.pk] = [s.started_at for s in reader.sessions.all() if s.started_at]
-    return starts
+def _sessions(study: Study) -> dict[int, list[Session]]:
+    by_reader: dict[int, list[Session]] = defaultdict(list)
+    for session in Session.objects.filter(reader__study=study).order_by("number"):
+        by_reader[session.reader_id].append(session)
+    return by_reader
 
 
-def _pace(one: ReaderProgress, session_starts: list[datetime], study: Study, now: datetime) -> None:
+def _pace(
+    one: ReaderProgress, sessions: list[Session], washout: timedelta, study: Study, now: datetime
+) -> None:
     times = sorted(one.times)
     gaps = [
         (later - earlier).total_seconds()
@@ -121,21 +137,37 @@ def _pace(one: ReaderProgress, session_starts: list[datetime], study: Study, now
     ]
     if gaps:
         one.seconds_a_case = statistics.median(gaps)
-    began = min(session_starts) if session_starts else (times[0] if times else None)
-    if began is not None and one.done:
-        # Readers come back every few days: the pace is over all days since they began.
-        days = max((now - began).total_seconds() / 86400, 1.0)
+    starts = [session.started_at for session in sessions if session.started_at]
+    ends = [session.finished_at for session in sessions if session.finished_at]
+    to_come = [session for session in sessions if session.started_at is None]
+    if ends and to_come and len(ends) == len(starts):
+        one.could_read_from = max(ends) + washout
+        one.may_read_from = one.could_read_from if one.could_read_from > now else None
+    began = min(starts) if starts else (times[0] if times else None)
+    if began is not None and one.done and not one.is_finished:
+        # Readers come back every few days: the pace is over all days since they began, but for
+        # those on which the washout kept them from reading.
+        rests = washout * sum(1 for start in starts if any(end < start for end in ends))
+        if one.may_read_from is not None:
+            rests += washout - (one.may_read_from - now)
+        days = max((now - began - rests).total_seconds() / 86400, 1.0)
         one.per_day = one.done / days
-        if not one.is_finished:
-            one.expected_end = now + timedelta(days=(one.total - one.done) / one.per_day)
+        left = timedelta(days=(one.total - one.done - one.failed) / one.per_day)
+        # Every washout still ahead puts the end off.
+        ahead = len(to_come) - (1 if one.may_read_from is not None or not ends else 0)
+        one.expected_end = (one.may_read_from or now) + left + washout * max(0, ahead)
+    elif began is not None and one.done:
+        one.per_day = one.done / max((max(times) - began).total_seconds() / 86400, 1.0)
     if study.status == Study.Status.OPEN and not one.is_finished:
-        one.waiting = _waiting(one, study, now)
+        if one.reader.state == Reader.State.PAUSED:
+            one.resting = "Paused"
+        elif one.may_read_from is not None:
+            one.resting = f"Washout until {one.may_read_from:%-d %B}"
+        one.waiting = "" if one.resting else _waiting(one, study, now)
 
 
 def _waiting(one: ReaderProgress, study: Study, now: datetime) -> str:
     reader = one.reader
-    if reader.state == Reader.State.PAUSED:
-        return "Paused"
     if reader.user_id is None:
         return "The invitation is not accepted yet"
     due = reader.due_at or study.due_at
@@ -145,6 +177,8 @@ def _waiting(one: ReaderProgress, study: Study, now: datetime) -> str:
         if study.opened_at is not None and now - study.opened_at > STUCK_AFTER:
             return f"Has not begun in {(now - study.opened_at).days} days"
         return ""
-    if now - one.last_at > STUCK_AFTER:
-        return f"Nothing read for {(now - one.last_at).days} days"
+    # After a washout the clock begins when reading was possible again.
+    since = max(one.last_at, one.could_read_from or one.last_at)
+    if now - since > STUCK_AFTER:
+        return f"Nothing read for {(now - since).days} days"
     return ""

@@ -246,7 +246,9 @@ def _text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
     # Block style cannot hold every text; PyYAML itself falls back to quotes where it must.
     style = "|" if "\n" in value else None
     if any(mark in value for mark in "\x85\u2028\u2029\ufeff"):
-        style = '"'  # to YAML these are line breaks; only quoted and escaped do they stay themselves
+        style = (
+            '"'  # to YAML these are line breaks; only quoted and escaped do they stay themselves
+        )
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 

@@ -39,8 +39,10 @@ def remind(
 ) -> Sent:
     """Remind the unfinished active readers (``readers`` names some by code).
 
-    Left alone: the finished, the paused, those without an address (named in ``failed``), and those
-    reminded within the last twenty hours. Raises ``StudyError`` unless the study is open.
+    Left alone: the finished, the paused, and, named in ``failed``, those in their washout, without
+    an address, or reminded within the last twenty hours.
+
+    Raises ``StudyError`` unless the study is open.
     """
     if study.status != Study.Status.OPEN:
         raise StudyError(f"The study is {study.status}; readers are reminded while it is open.")
@@ -50,6 +52,9 @@ def remind(
         if readers is not None and reader.code not in readers:
             continue
         if reader.state != Reader.State.ACTIVE or one.is_finished or reader.user is None:
+            continue
+        if one.may_read_from is not None:
+            sent.failed.append(f"{reader.code} cannot read yet: {one.resting.lower()}.")
             continue
         if reader.reminded_at is not None and now - reader.reminded_at < APART:
             sent.failed.append(f"{reader.code} was reminded less than a day ago.")

@@ -151,7 +151,7 @@ def candidates(stratum: Stratum, exclude: Iterable[str] = ()) -> list[Candidate]
             generator_digest=scan.generator_digest,
         )
         for scan in scans
-        if str(scan.public_id) not in left_out
+        if not {str(scan.public_id), scan.pixel_hash} & left_out
     ]
     return sorted(found, key=lambda candidate: candidate.pixel_hash)
 
@@ -160,34 +160,56 @@ def draw(sampling: Sampling, seed: int) -> Sample:
     """Draw the cases of every stratum, then the training cases, without writing anything.
 
     Strata draw in the protocol's order; a scan (and, with ``one_scan_a_patient``, a patient) is
-    used once. What cannot be filled is named in ``problems``.
+    used once. Where a stratum falls short because one before it took what both could use, the
+    scarcest draws first. What cannot be filled is named in ``problems``.
     """
-    sample = Sample()
     if not sampling.strata:
-        sample.problems.append("No stratum is defined: say how many scans of which kind to draw.")
-        return sample
+        problem = "No stratum is defined: say how many scans of which kind to draw."
+        return Sample(problems=[problem])
     pools = [candidates(stratum, sampling.exclude) for stratum in sampling.strata]
-    used = _Used(sampling.one_scan_a_patient)
-    for number, (stratum, pool) in enumerate(zip(sampling.strata, pools, strict=True)):
-        free = used.free(pool)
-        stream = Draw(seed, "sample", number)
-        chosen = _choose(free, stratum, stratum.count, sampling.one_scan_a_patient, stream)
-        used.take(chosen)
-        outcome = StratumOutcome(
-            stratum.name, stratum.origin, stratum.count, _units(free, used.by_patient), len(chosen)
+    order = list(range(len(pools)))
+    sample, used = _draw_strata(sampling, pools, order, seed)
+    if sample.problems and len(order) > 1:
+        by_scarcity = sorted(
+            order,
+            key=lambda n: (
+                _units(pools[n], sampling.one_scan_a_patient) - sampling.strata[n].count,
+                n,
+            ),
         )
-        sample.strata.append(outcome)
-        sample.drawn += [Drawn(candidate, stratum.name) for candidate in chosen]
-        if len(chosen) < stratum.count:
-            what = "patients" if sampling.one_scan_a_patient else "scans"
-            sample.problems.append(
-                f"Stratum “{stratum.name}” asks for {stratum.count} {stratum.origin} scans; the "
-                f"archive has {outcome.available} matching {what} that are still free. Ask for "
-                "fewer, widen its filters, or import or generate more."
-            )
+        again, used_again = _draw_strata(sampling, pools, by_scarcity, seed)
+        if len(again.drawn) > len(sample.drawn):
+            sample, used = again, used_again
     if sampling.training_cases:
         _draw_training(sampling, pools, used, sample, Draw(seed, "training"))
     return sample
+
+
+def _draw_strata(
+    sampling: Sampling, pools: list[list[Candidate]], order: Sequence[int], seed: int
+) -> tuple[Sample, _Used]:
+    used = _Used(sampling.one_scan_a_patient)
+    outcomes: dict[int, tuple[StratumOutcome, list[Candidate]]] = {}
+    for number in order:
+        stratum, free = sampling.strata[number], used.free(pools[number])
+        stream = Draw(seed, "sample", number)
+        chosen = _choose(free, stratum, stratum.count, sampling.one_scan_a_patient, stream)
+        used.take(chosen)
+        there = _units(free, used.by_patient)
+        outcome = StratumOutcome(stratum.name, stratum.origin, stratum.count, there, len(chosen))
+        outcomes[number] = outcome, chosen
+    sample = Sample()
+    what = "patients" if sampling.one_scan_a_patient else "scans"
+    for _, (outcome, chosen) in sorted(outcomes.items()):
+        sample.strata.append(outcome)
+        sample.drawn += [Drawn(candidate, outcome.name) for candidate in chosen]
+        if outcome.drawn < outcome.wanted:
+            sample.problems.append(
+                f"Stratum “{outcome.name}” asks for {outcome.wanted} {outcome.origin} scans; the "
+                f"archive has {outcome.available} matching {what} that are still free. Ask for "
+                "fewer, widen its filters, or import or generate more."
+            )
+    return sample, used
 
 
 def _draw_training(
@@ -245,19 +267,48 @@ def _choose(
     pool: Sequence[Candidate], stratum: Stratum, count: int, by_patient: bool, stream: Draw
 ) -> list[Candidate]:
     """Up to ``count`` of the pool; patients, not scans, are equally likely where one scan each."""
-    if by_patient:
-        groups: dict[str, list[Candidate]] = defaultdict(list)
-        for candidate in pool:
-            groups[candidate.patient or candidate.pixel_hash].append(candidate)
-        pool = [stream.choice(groups[key]) for key in sorted(groups)]
-    if not stratum.balance:
-        return stream.shuffled(pool)[:count]
-    cells: dict[tuple[str, ...], list[Candidate]] = defaultdict(list)
-    frequency = Counter(label for candidate in pool for label in candidate.labels)
+    groups: dict[str, list[Candidate]] = defaultdict(list)
     for candidate in pool:
-        cells[_cell(candidate, stratum, frequency)].append(candidate)
-    shares = fill_evenly({key: len(cell) for key, cell in cells.items()}, count, stream)
-    return [one for key in sorted(cells) for one in stream.sample(cells[key], shares[key])]
+        own = candidate.patient if by_patient else ""
+        groups[own or candidate.pixel_hash].append(candidate)
+    if not stratum.balance:
+        chosen = stream.shuffled([stream.choice(groups[key]) for key in sorted(groups)])
+        return chosen[:count]
+    return _balanced(groups, pool, stratum, count, stream)
+
+
+def _balanced(
+    groups: dict[str, list[Candidate]],
+    pool: Sequence[Candidate],
+    stratum: Stratum,
+    count: int,
+    stream: Draw,
+) -> list[Candidate]:
+    """One scan of each of ``count`` groups, evenly over the cells of the balance.
+
+    A patient may have scans in several cells: the scarcest cell chooses first, or a rare finding
+    would be lost behind the patient's common ones.
+    """
+    frequency = Counter(label for candidate in pool for label in candidate.labels)
+    cells: dict[tuple[str, ...], dict[str, list[Candidate]]] = defaultdict(dict)
+    for group, own in groups.items():
+        for candidate in own:
+            cells[_cell(candidate, stratum, frequency)].setdefault(group, []).append(candidate)
+    most = {key: len(cell) for key, cell in cells.items()}
+    while True:
+        shares, used, chosen, short = fill_evenly(most, count, stream), set(), [], False
+        for key in sorted(cells, key=lambda one: (len(cells[one]), one)):
+            free = [group for group in sorted(cells[key]) if group not in used]
+            taken = stream.sample(free, min(shares[key], len(free)))
+            used |= set(taken)
+            chosen += [stream.choice(cells[key][group]) for group in taken]
+            if len(taken) < shares[key]:
+                most[key], short = len(taken), True
+        if not short or sum(most.values()) < count:
+            break
+    left = [group for group in sorted(groups) if group not in used]
+    more = stream.sample(left, min(count - len(chosen), len(left)))
+    return chosen + [stream.choice(groups[group]) for group in more]
 
 
 def _cell(candidate: Candidate, stratum: Stratum, frequency: Counter) -> tuple[str, ...]:
@@ -301,9 +352,6 @@ def draw_cases(study: Study) -> list[Case]:
     sample = draw(protocol.sampling, study.seed)
     if sample.problems:
         raise CannotDraw(" ".join(sample.problems))
-    numbered = Draw(study.seed, "case-numbers").shuffled(
-        sorted(sample.drawn, key=lambda one: one.candidate.pixel_hash)
-    )
     with transaction.atomic():
         clear_draw(study)
         return Case.objects.bulk_create(
@@ -315,8 +363,14 @@ def draw_cases(study: Study) -> list[Case]:
                 is_training=one.is_training,
                 truth=one.candidate.truth(),
             )
-            for number, one in enumerate(numbered, 1)
+            for number, one in enumerate(numbered(sample, study.seed), 1)
         )
+
+
+def numbered(sample: Sample, seed: int) -> list[Drawn]:
+    """The drawn scans in the order of their case numbers, from 1."""
+    by_pixels = sorted(sample.drawn, key=lambda one: one.candidate.pixel_hash)
+    return Draw(seed, "case-numbers").shuffled(by_pixels)
 
 
 def clear_draw(study: Study) -> None:

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from readerstudy.imaging.rendering import RenderingProtocol
 from readerstudy.studies import protocol as schema
-from readerstudy.studies import wording
+from readerstudy.studies import vocabulary, wording
+from readerstudy.studies.errors import StudyError
 from readerstudy.studies.part_forms import Lines, PartForm, form_for
 from readerstudy.studies.protocol import Protocol
 from readerstudy.studies.protocol_file import in_words
@@ -60,6 +61,25 @@ class FindingsForm(form_for(schema.Findings, wording.FINDINGS)):  # type: ignore
             ]
             options["initial"] = {**initial, "terms": lines}
         super().__init__(*args, **options)
+
+    vocabulary = forms.FileField(
+        required=False,
+        label="Vocabulary from a file",
+        help_text="CSV with name, code and code_system (RadLex, SNOMED CT …); takes the place of "
+        "the list above.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if upload := cleaned.get("vocabulary"):
+            try:
+                cleaned["terms"] = vocabulary.read(upload.read(1_000_000))
+            except StudyError as error:
+                self.add_error("vocabulary", str(error))
+        return cleaned
+
+    def part(self) -> dict[str, Any]:
+        return {name: value for name, value in super().part().items() if name != "vocabulary"}
 
     def clean_terms(self) -> list[dict[str, str]]:
         result = []
@@ -191,7 +211,11 @@ class Sheet:
     """The forms of one page, filled from a protocol and, when posted, from the request."""
 
     def __init__(
-        self, protocol: dict[str, Any], sections: list[Section], posted: QueryDict | None = None
+        self,
+        protocol: dict[str, Any],
+        sections: list[Section],
+        posted: QueryDict | None = None,
+        files: Any = None,
     ) -> None:
         self.protocol, self.sections = protocol, sections
         self.errors: list[str] = []
@@ -203,7 +227,7 @@ class Sheet:
                 self.parts.append((section, formset(posted, prefix=section.prefix, initial=value)))
             else:
                 self.parts.append(
-                    (section, section.form(posted, prefix=section.prefix, initial=value))
+                    (section, section.form(posted, files, prefix=section.prefix, initial=value))
                 )
 
     def result(self) -> Protocol | None:

@@ -8,13 +8,19 @@ import pytest
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.contrib.auth.hashers import make_password
 from django.core.cache import cache
-from django.test import Client, override_settings
+from django.test import Client, RequestFactory, override_settings
 from django.urls import reverse
 
-from readerstudy.accounts.adapter import InvitationOnlyAdapter, KnownPeopleSocialAdapter
+from readerstudy.accounts.adapter import (
+    INVITED_UNTIL,
+    InvitationOnlyAdapter,
+    KnownPeopleSocialAdapter,
+)
 from readerstudy.accounts.models import User
+from readerstudy.audit import trail
 from readerstudy.audit.models import Entry
 from readerstudy.config import settings as product
+from readerstudy.studies import invitations
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -98,21 +104,50 @@ def test_nobody_makes_an_account_without_an_invitation(client: Client) -> None:
     assert not KnownPeopleSocialAdapter().is_open_for_signup(None, None)
 
 
-@override_settings(
-    SOCIALACCOUNT_PROVIDERS={
-        "openid_connect": {
-            "APPS": [
-                {
-                    "provider_id": "oidc",
-                    "name": "Hospital sign-in",
-                    "client_id": "c",
-                    "secret": "s",
-                    "settings": {"server_url": "https://idp.example.org"},
-                }
-            ]
-        }
+HOSPITAL = {
+    "openid_connect": {
+        "APPS": [
+            {
+                "provider_id": "oidc",
+                "name": "Hospital sign-in",
+                "client_id": "c",
+                "secret": "s",
+                "settings": {"server_url": "https://idp.example.org"},
+            }
+        ]
     }
-)
+}
+
+
+@override_settings(SOCIALACCOUNT_PROVIDERS=HOSPITAL)
+def test_who_holds_an_invitation_may_come_in_through_the_hospital(client: Client) -> None:
+    study = factories.make_study()
+    _, token = invitations.invite(study, by=study.created_by, role="monitor")
+    link = reverse("studies:join", args=[token])
+    page = client.get(link).content.decode()
+
+    assert "Go on with Hospital sign-in" in page
+    assert f"next={link.replace('/', '%2F')}" in page
+    request = RequestFactory().get("/")
+    request.session = client.session
+    assert KnownPeopleSocialAdapter().is_open_for_signup(request, None)
+    request.session[INVITED_UNTIL] -= 3600
+    assert not KnownPeopleSocialAdapter().is_open_for_signup(request, None)
+    client.force_login(factories.make_user())
+    assert "Connected sign-ins" in client.get(reverse("accounts:profile")).content.decode()
+
+
+def test_the_trail_names_who_called_behind_a_proxy_and_believes_no_forged_header() -> None:
+    request = RequestFactory().get(
+        "/", headers={"X-Forwarded-For": "6.6.6.6, 192.0.2.7"}, REMOTE_ADDR="10.0.0.1"
+    )
+
+    assert trail.client_address(request) == "10.0.0.1"
+    with override_settings(ALLAUTH_TRUSTED_PROXY_COUNT=1):
+        assert trail.client_address(request) == "192.0.2.7"
+
+
+@override_settings(SOCIALACCOUNT_PROVIDERS=HOSPITAL)
 def test_the_hospital_sign_in_is_offered_where_it_is_set_up(client: Client) -> None:
     assert "Hospital sign-in" in client.get(reverse("account_login")).content.decode()
 

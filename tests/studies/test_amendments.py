@@ -75,6 +75,16 @@ def test_an_amendment_needs_a_reason_and_a_change() -> None:
         amendments.amend(study, same, reason="x", by=None)
 
 
+def test_another_consent_text_needs_another_version() -> None:
+    study = factories.make_locked_study()
+    text = {"consent.text": "You may also stop by mail."}
+
+    with pytest.raises(StudyError, match="new version"):
+        amendments.amend(study, amendments.from_paths(study, text), reason="board", by=None)
+    both = amendments.from_paths(study, {**text, "consent.version": "2"})
+    assert amendments.amend(study, both, reason="board", by=None).number == 1
+
+
 def test_an_amendment_is_never_changed_or_removed() -> None:
     study = factories.make_locked_study()
     protocol = amendments.from_paths(study, {"show_own_score": True})

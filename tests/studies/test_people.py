@@ -13,9 +13,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from readerstudy.accounts.models import User
+from readerstudy.audit import trail
 from readerstudy.audit.models import Entry
-from readerstudy.reading.models import Reading
-from readerstudy.studies import enrolment, invitations, progress, reminders
+from readerstudy.reading.models import Reading, TechnicalFailure
+from readerstudy.studies import checks, enrolment, invitations, progress, reminders
 from readerstudy.studies.errors import StudyError
 from readerstudy.studies.models import Invitation, Presentation, Reader, Session
 from tests import factories
@@ -40,6 +41,31 @@ def test_nobody_both_knows_the_truth_and_reads() -> None:
         enrolment.enrol(study, study.created_by)
     with pytest.raises(StudyError, match="must not see"):
         enrolment.give_role(study, reader.user, "analyst")
+
+
+def test_who_ever_knew_the_truth_never_reads() -> None:
+    study, colleague, watcher = factories.make_study(), factories.make_user(), factories.make_user()
+    for person, role in ((colleague, "editor"), (watcher, "monitor")):
+        enrolment.take_role(enrolment.give_role(study, person, role))
+
+    with pytest.raises(StudyError, match="is or was"):
+        enrolment.enrol(study, colleague)
+    with pytest.raises(StudyError, match="browse the archive"):
+        enrolment.enrol(study, factories.make_researcher())
+    with pytest.raises(StudyError, match="browse the archive"):
+        enrolment.enrol(study, factories.make_user(is_superuser=True))
+    assert enrolment.enrol(study, watcher).code == "R01"  # a monitor sees no case
+
+
+def test_a_reader_who_was_let_into_the_archive_later_holds_up_the_lock() -> None:
+    study = factories.make_study()
+    reader = enrolment.enrol(study, factories.make_user())
+    User.objects.filter(pk=reader.user_id).update(is_researcher=True)
+
+    check = next(one for one in checks.run(study) if one.key == "readers")
+
+    assert check.state == "failed"
+    assert "R01 may browse the archive" in check.message
 
 
 def test_a_study_keeps_an_owner() -> None:
@@ -135,9 +161,17 @@ def test_names_stand_on_the_people_page_alone(client: Client) -> None:
     study = factories.make_open_study(readers=[person, factories.make_user()])
     client.force_login(study.created_by)
 
-    for name in ("overview", "protocol", "cases", "progress"):
-        page = client.get(reverse(f"studies:{name}", args=[study.public_id])).content.decode()
+    reader = study.readers.get(user=person)
+    trail.record("session.started", actor=person, on=reader, study_id=study.public_id)
+
+    for name in ("overview", "protocol", "cases", "progress", "audit", "audit-csv"):
+        answer = client.get(reverse(f"studies:{name}", args=[study.public_id]))
+        page = answer.getvalue().decode()
         assert "Quirina" not in page, name
+        assert str(person.public_id) not in page, name
+    audit = reverse("studies:audit", args=[study.public_id])
+    assert "1 entry" not in client.get(audit, {"q": "quirina"}).content.decode()
+    assert "1 entry" in client.get(audit, {"q": reader.code.lower()}).content.decode()
     page = client.get(reverse("studies:readers", args=[study.public_id])).content.decode()
     assert "Quirina Unmistakable" in page
 
@@ -169,6 +203,43 @@ def test_progress_counts_paces_and_finds_who_is_stuck() -> None:
     assert first.waiting == ""
     assert second.waiting == "Nothing read for 9 days" or second.waiting.startswith("Nothing read")
     assert standing.expected_end == second.expected_end
+
+
+def test_a_washout_is_no_reason_to_worry_and_puts_the_end_off() -> None:
+    design = {"block_size": 4, "longest_run": 3, "sessions": 2, "washout_days": 14}
+    study = factories.make_open_study(protocol=factories.make_protocol(design=design))
+    one, other = study.readers.all()
+    now = timezone.now()
+    read(one, 6, first_ago=timedelta(days=9), every=timedelta(seconds=40))
+    Session.objects.filter(reader=one, number=1).update(finished_at=now - timedelta(days=8))
+    read(other, 6, first_ago=timedelta(days=24), every=timedelta(seconds=40))
+    Session.objects.filter(reader=other, number=1).update(finished_at=now - timedelta(days=23))
+
+    first, second = progress.standing(study, now).readers
+
+    assert first.waiting == ""
+    assert first.resting.startswith("Washout until")
+    assert first.may_read_from == now + timedelta(days=6)
+    # One day of reading, eight of washout: the pace is that of the one day.
+    assert first.per_day == pytest.approx(6)
+    assert first.expected_end == now + timedelta(days=7)
+    assert second.waiting == "Nothing read for 9 days"  # the washout was over by then
+    sent = reminders.remind(study, link="http://x/", by=None)
+    assert sent.reminded == [other.code]
+    assert "cannot read yet: washout" in sent.failed[0]
+
+
+def test_a_reader_whose_last_frame_could_not_be_shown_is_finished() -> None:
+    study = factories.make_open_study()
+    one = study.readers.first()
+    read(one, 11, first_ago=timedelta(days=20), every=timedelta(seconds=40))
+    last = Presentation.objects.filter(session__reader=one).order_by("position").last()
+    TechnicalFailure.objects.create(presentation=last, reason="black screen")
+
+    standing = progress.standing(study).readers[0]
+
+    assert standing.is_finished
+    assert (standing.done, standing.failed, standing.waiting) == (11, 1, "")
 
 
 def test_progress_takes_as_many_queries_for_many_readers(django_assert_max_num_queries) -> None:

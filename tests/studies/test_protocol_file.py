@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import types
 from io import StringIO
@@ -11,7 +12,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import pytest
 import yaml
 from annotated_types import Ge, Gt, Le, Lt
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
@@ -353,6 +354,20 @@ def test_the_command_takes_a_study_from_file_to_closed(tmp_path: Path) -> None:
     assert "[passed" in run("status", made)
     assert "locked, digest" in run("lock", made, by="owner", sign_blinding="a test")
     assert "is what was locked" in run("verify", "From the command")
+    registered, record = tmp_path / "registered.json", tmp_path / "record.json"
+    run("preregister", made, output=str(registered), stderr=StringIO())
+    run("record", made, output=str(record), stderr=StringIO())
+    study.refresh_from_db()
+    # What anybody can do without the application: sha256sum record.json.
+    assert hashlib.sha256(record.read_bytes()).hexdigest() == study.lock_digest
+    assert "The files agree" in run("verify-file", str(registered), str(record))
+    for file, old, new in ((record, "acquired", "generated"), (registered, "locked_at", "other")):
+        forged = tmp_path / f"forged-{file.name}"
+        forged.write_text(file.read_text().replace(old, new, 1))
+        with pytest.raises(CommandError, match=r"digests differ|file was changed"):
+            run("verify-file", str(registered), str(forged))
+    with pytest.raises(CommandError, match="nobody in this study"):
+        run("open", made, by="reader")
     run("open", made, by="owner")
     assert json.loads(run("status", made, json=True))["readers"][0]["total"] == 12
     assert json.loads(run("preregister", made))["content"]["study"] == made

@@ -134,6 +134,44 @@ def test_a_count_is_spread_evenly_and_a_scarce_cell_gives_what_it_has() -> None:
     assert counts[("Effusion",)] == counts[("Nodule",)] == 9
 
 
+def test_a_rare_finding_is_not_lost_behind_the_common_ones_of_its_patients() -> None:
+    # Ten patients have a hernia on one of six films; twenty others never have one.
+    for number in range(60):
+        labels = ("Hernia",) if number % 6 == 0 else ()
+        row(number, labels=labels, patient_key=f"p{number // 6}")
+    for number in range(60, 80):
+        row(number, patient_key=f"p{number}")
+
+    found = drawn(Stratum(name="X", origin="acquired", count=20, balance=["label"]))
+
+    assert Counter(one.candidate.labels for one in found) == {("Hernia",): 10, (): 10}
+    assert len({one.candidate.patient for one in found}) == 20
+
+
+def test_a_wide_stratum_leaves_a_narrow_one_what_only_that_can_use() -> None:
+    for number in range(12):
+        row(number, view="AP" if number < 4 else "PA")
+    strata = [
+        Stratum(name="Any", origin="acquired", count=8),
+        Stratum(name="AP", origin="acquired", count=4, views=["AP"]),
+    ]
+
+    for seed in range(10):
+        sample = sampling.draw(Sampling(strata=strata), seed)
+        assert not sample.problems
+        assert [(one.name, one.drawn) for one in sample.strata] == [("Any", 8), ("AP", 4)]
+
+
+def test_scans_are_excluded_by_their_pixels_too_which_other_installations_know() -> None:
+    for number in range(5):
+        row(number)
+    stratum = Stratum(name="X", origin="acquired", count=4)
+
+    found = drawn(stratum, exclude=[f"{3:064x}"])
+
+    assert f"{3:064x}" not in {one.candidate.pixel_hash for one in found}
+
+
 def test_excluded_scans_are_never_drawn() -> None:
     scans = [row(number) for number in range(5)]
     stratum = Stratum(name="X", origin="acquired", count=4)

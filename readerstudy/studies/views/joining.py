@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 
+from readerstudy.accounts.adapter import note_invitation
 from readerstudy.accounts.forms import NewPersonForm
 from readerstudy.studies import invitations
 from readerstudy.studies.errors import StudyError
@@ -26,6 +27,8 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
     is_reader = invitation.reader is not None
     person = request.user
     signed_in = person.is_authenticated
+    if not signed_in:
+        note_invitation(request)
     form = (
         None
         if signed_in

@@ -124,7 +124,7 @@ def _sheet(
     more: dict[str, Any] | None = None,
 ) -> HttpResponse:
     posted = request.POST if request.method == "POST" else None
-    sheet = setup.Sheet(_complete(study), sections, posted)
+    sheet = setup.Sheet(_complete(study), sections, posted, request.FILES or None)
     if posted is not None:
         protocol = sheet.result()
         if protocol is not None:

@@ -22,6 +22,13 @@ from readerstudy.studies.errors import StudyError
 from readerstudy.studies.models import Study
 from readerstudy.studies.permissions import may, study_view
 
+SHOWS = {
+    "": "Every reader",
+    "unfinished": "Not finished",
+    "stuck": "May need a word",
+    "finished": "Finished",
+}
+
 
 @study_view("see_progress")
 def progress(request: HttpRequest, study: Study) -> HttpResponse:
@@ -37,6 +44,13 @@ def progress(request: HttpRequest, study: Study) -> HttpResponse:
     }
     key = keys.get(sort.lstrip("-"), keys["reader"])
     standing.readers.sort(key=key, reverse=sort.startswith("-"))
+    show = request.GET.get("show", "")
+    chosen = {
+        "unfinished": lambda one: not one.is_finished,
+        "stuck": lambda one: bool(one.waiting),
+        "finished": lambda one: one.is_finished,
+    }.get(show, lambda one: True)
+    page = Paginator([one for one in standing.readers if chosen(one)], 50)
     return render(
         request,
         "studies/_progress_table.html"
@@ -46,7 +60,10 @@ def progress(request: HttpRequest, study: Study) -> HttpResponse:
             "study": study,
             "here": "progress",
             "standing": standing,
+            "page": page.get_page(request.GET.get("page")),
             "sort": sort,
+            "show": show,
+            "shows": SHOWS,
             "may_remind": may(request.user, "remind", study) and study.status == Study.Status.OPEN,
         },
     )
@@ -83,8 +100,13 @@ def _entries(request: HttpRequest, study: Study) -> QuerySet[Entry]:
     if action := request.GET.get("action", ""):
         entries = entries.filter(action=action)
     if words := request.GET.get("q", "").strip():
+        codes = _codes(study)
+        # A search by name must not find what the page calls R01.
+        named = Q(actor_name__icontains=words) & ~Q(actor_id__in=codes)
+        coded = [key for key, code in codes.items() if code.casefold() == words.casefold()]
         entries = entries.filter(
-            Q(actor_name__icontains=words)
+            named
+            | Q(actor_id__in=coded)
             | Q(action__icontains=words)
             | Q(address__icontains=words)
             | Q(object_id__icontains=words)
@@ -92,10 +114,31 @@ def _entries(request: HttpRequest, study: Study) -> QuerySet[Entry]:
     return entries.order_by("sequence" if request.GET.get("sort") == "at" else "-sequence")
 
 
+def _codes(study: Study) -> dict[str, str]:
+    """The readers' pseudonyms by the ids that the trail knows the people by."""
+    return {
+        str(reader.user.public_id): reader.code
+        for reader in study.readers.select_related("user")
+        if reader.user is not None
+    }
+
+
+def _pseudonymous(entry: Entry, codes: dict[str, str]) -> Entry:
+    """The entry (not to be saved) with a reader's code in place of name and id: who a reader is
+    stands on the people page alone."""
+    if entry.actor_id in codes:
+        entry.actor_name, entry.actor_id = codes[entry.actor_id], ""
+    if entry.object_id in codes:
+        entry.object_id = codes[entry.object_id]
+    return entry
+
+
 @study_view("see_audit")
 def audit(request: HttpRequest, study: Study) -> HttpResponse:
     """Who did what to this study, when, from where."""
     page = Paginator(_entries(request, study), 50).get_page(request.GET.get("page"))
+    codes = _codes(study)
+    page.object_list = [_pseudonymous(entry, codes) for entry in page.object_list]
     actions = (
         Entry.objects.filter(study_id=str(study.public_id))
         .order_by("action")
@@ -135,7 +178,9 @@ def audit_csv(request: HttpRequest, study: Study) -> StreamingHttpResponse:
 
     def lines() -> Iterator[str]:
         yield writer.writerow(COLUMNS)
+        codes = _codes(study)
         for entry in _entries(request, study).iterator():
+            entry = _pseudonymous(entry, codes)
             yield writer.writerow([_cell(getattr(entry, name)) for name in COLUMNS])
 
     response = StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8")

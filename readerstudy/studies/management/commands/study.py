@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 import uuid
@@ -10,16 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
 
 from readerstudy.studies import (
     checks,
     digest,
     enrolment,
+    frames_at_lock,
     lifecycle,
     locking,
+    permissions,
     preregistration,
     progress,
     protocol_file,
+    triggers,
 )
 from readerstudy.studies.errors import CannotLock, StudyError
 from readerstudy.studies.models import Study
@@ -39,13 +44,18 @@ class Command(BaseCommand):
         check.add_argument("file")
         deeds.add_parser("schema", help="write the JSON Schema of protocol files")
         deeds.add_parser("list", help="all studies")
+        verify_file = deeds.add_parser(
+            "verify-file", help="check a preregistration file, a lock record, or one by the other"
+        )
+        verify_file.add_argument("files", nargs="+", metavar="FILE")
         for name, text in (
             ("export", "the protocol as YAML"),
             ("status", "where the study stands"),
             ("lock", "draw, render and freeze"),
             ("open", "let readers begin"),
             ("close", "end the reading"),
-            ("verify", "compare the study with its digest"),
+            ("verify", "compare the study with its digest, its frames and the database's rules"),
+            ("record", "the lock record: the bytes whose SHA-256 is the digest, truth included"),
             ("preregister", "the signed file of a locked study"),
         ):
             deed = deeds.add_parser(name, help=text)
@@ -54,14 +64,14 @@ class Command(BaseCommand):
                 deed.add_argument("--by", required=True, help="who does it, for the audit trail")
             if name == "lock":
                 deed.add_argument("--sign-blinding", default="", metavar="REASON")
-            if name in ("export", "preregister"):
+            if name in ("export", "preregister", "record"):
                 deed.add_argument("--output", "-o", default="-")
             if name == "status":
                 deed.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            getattr(self, f"do_{options['deed']}")(**options)
+            getattr(self, f"do_{options['deed'].replace('-', '_')}")(**options)
         except FileNotValid as error:
             for fault in error.faults:
                 self.stderr.write(f"{options['file']}: {fault}")
@@ -109,18 +119,53 @@ class Command(BaseCommand):
         signed = preregistration.document(_find(study))
         self._write(json.dumps(signed, indent=2, ensure_ascii=False) + "\n", output)
 
+    def do_record(self, *, study: str, output: str, **_: Any) -> None:
+        found = _find(study)
+        if not found.lock_digest:
+            raise CommandError(f"The study is {found.status}: nothing is locked yet.")
+        self._write(digest.record(found).decode(), output)
+
+    def do_verify_file(self, *, files: list[str], **_: Any) -> None:
+        digests: dict[str, str] = {}
+        for file in files:
+            raw = _bytes(file)
+            try:
+                held = json.loads(raw)
+            except ValueError as error:
+                raise CommandError(f"{file} is no JSON: {error}") from error
+            if isinstance(held, dict) and "signature" in held:
+                preregistration.verify(held)
+                whose = (
+                    "this installation"
+                    if preregistration.is_ours(held)
+                    else (f"the key {held['signature']['public_key']}")
+                )
+                digests[file] = held["content"]["digest_sha256"]
+                signed_at = held["content"]["signed_at"]
+                self.stdout.write(f"{file}: signed by {whose} at {signed_at}, {digests[file]}")
+            elif isinstance(held, dict) and {"study", "cases", "lists"} <= held.keys():
+                digests[file] = hashlib.sha256(raw).hexdigest()
+                self.stdout.write(f"{file}: a lock record of “{held['title']}”, {digests[file]}")
+            else:
+                raise CommandError(f"{file} is neither a preregistration file nor a lock record.")
+        if len(set(digests.values())) > 1:
+            raise CommandError("The files speak of different locks: their digests differ.")
+        if len(digests) > 1:
+            self.stdout.write("The files agree.")
+
     def do_lock(self, *, study: str, by: str, sign_blinding: str, **_: Any) -> None:
-        locked = locking.lock(
-            _find(study), by=enrolment.find_user(by), wait=True, sign_blinding=sign_blinding
-        )
+        found, user = _permitted(study, by, "lock")
+        locked = locking.lock(found, by=user, wait=True, sign_blinding=sign_blinding)
         self.stdout.write(f"locked, digest {locked.lock_digest}")
 
     def do_open(self, *, study: str, by: str, **_: Any) -> None:
-        lifecycle.open_study(_find(study), by=enrolment.find_user(by))
+        found, user = _permitted(study, by, "open")
+        lifecycle.open_study(found, by=user)
         self.stdout.write("open")
 
     def do_close(self, *, study: str, by: str, **_: Any) -> None:
-        lifecycle.close_study(_find(study), by=enrolment.find_user(by))
+        found, user = _permitted(study, by, "close")
+        lifecycle.close_study(found, by=user)
         self.stdout.write("closed")
 
     def do_verify(self, *, study: str, **_: Any) -> None:
@@ -131,6 +176,13 @@ class Command(BaseCommand):
             self.stderr.write(
                 f"“{found.title}” is not what was locked: expected {found.lock_digest}, "
                 f"found {digest.compute(found)}"
+            )
+            sys.exit(1)
+        frames_at_lock.check(found)
+        if missing := triggers.missing(connection):
+            self.stderr.write(
+                f"The database's own rules are not all in place ({', '.join(missing)}); run "
+                "manage.py migrate and look at who removed them."
             )
             sys.exit(1)
         self.stdout.write(f"“{found.title}” is what was locked: {found.lock_digest}")
@@ -165,10 +217,25 @@ class Command(BaseCommand):
 def _read(file: str) -> str:
     if file == "-":
         return protocol_file.decoded(sys.stdin.buffer.read())
+    return protocol_file.decoded(_bytes(file))
+
+
+def _bytes(file: str) -> bytes:
     try:
-        return protocol_file.decoded(Path(file).read_bytes())
+        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
         raise CommandError(f"{file} cannot be read: {error.strerror or error}") from error
+
+
+def _permitted(study: str, by: str, deed: str) -> tuple[Study, Any]:
+    """The study and the person, who must be an owner here as on the pages."""
+    found, user = _find(study), enrolment.find_user(by)
+    role = permissions.role_of(user, found)
+    if role not in permissions.DEEDS[deed]:
+        raise CommandError(
+            f"{user} is {role or 'nobody'} in this study; to {deed} it is an owner's to decide."
+        )
+    return found, user
 
 
 def _find(name: str) -> Study:
