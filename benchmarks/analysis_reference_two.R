@@ -2,8 +2,8 @@
 #
 #   Rscript benchmarks/analysis_reference_two.R
 #
-# Needs Debian's r-base-core, r-cran-psych, r-cran-vcd, r-cran-lme4 (not needed by users). The
-# numbers stand in tests/analysis/test_agreement.py, test_power.py, test_process.py and
+# Needs Debian's r-base-core, r-cran-psych, r-cran-vcd, r-cran-lme4, r-cran-lmertest (not needed by
+# users). The numbers stand in tests/analysis/test_agreement.py, test_power.py, test_process.py and
 # test_diversity.py.
 suppressMessages({library(psych); library(vcd); library(lme4)})
 options(digits = 10)
@@ -40,6 +40,10 @@ cat("== lme4::lmer, log reading times, crossed readers and cases\n")
 d <- read.csv("tests/analysis/data/durations.csv")
 m <- lmer(log(duration) ~ position + (1 | reader) + (1 | case), d, REML = TRUE)
 print(summary(m)$coefficients); print(as.data.frame(VarCorr(m))); print(logLik(m))
+print(summary(lmerTest::as_lmerModLmerTest(m))$coefficients)
+d2 <- d[-seq(1, nrow(d), 4), ]; d2$origin <- ifelse(d2$case %% 2, "generated", "acquired")
+m <- lmer(log(duration) ~ origin + position + (1 | reader) + (1 | case), d2, REML = TRUE)
+print(summary(lmerTest::as_lmerModLmerTest(m))$coefficients)
 
 cat("== chi-square of label counts\n")
 acquired <- c(60, 25, 10, 5); generated <- c(48, 38, 11, 3)

@@ -41,6 +41,25 @@ def test_log_normal_mixed_model_equals_lme4():
     assert slope.estimate == pytest.approx(math.exp(-0.01048459019))
 
 
+def test_degrees_of_freedom_equal_lmertest():
+    # lmerTest (benchmarks/analysis_reference_two.R), on the whole table and three quarters of it.
+    slope = duration_model(DURATIONS, covariates=["position"])["position"]
+    assert slope.df == pytest.approx(167.450223923, rel=1e-4)
+    assert slope.p_value == pytest.approx(4.362521267e-03, rel=1e-5)
+    rest = DURATIONS.drop(index=range(0, len(DURATIONS), 4)).assign(
+        origin=lambda d: np.where(d["case"] % 2, "generated", "acquired")
+    )
+    found = duration_model(rest, covariates=["origin", "position"])
+    ratio = found["origin generated / acquired"]
+    assert ratio.details["log_estimate"] == pytest.approx(-0.137793218653, rel=1e-6)
+    assert ratio.details["log_standard_error"] == pytest.approx(0.098501977169, rel=1e-6)
+    assert ratio.df == pytest.approx(27.50555139, rel=1e-4)
+    assert ratio.p_value == pytest.approx(0.1730222337, rel=1e-5)
+    assert found["position"].df == pytest.approx(125.38024908, rel=1e-4)
+    # Few readers carry the mean: its interval is a t interval on few degrees of freedom.
+    assert 3 < found["geometric_mean"].df < 12
+
+
 def test_position_effect_is_a_ratio_per_positions():
     ten = position_effect(DURATIONS)["position trend"]
     one = duration_model(DURATIONS, covariates=["position"])["position"]

@@ -4,7 +4,9 @@ y = X beta + reader + case + error. With the two relative deviations theta_r and
 everything else is in closed form; cases are eliminated first, so the dense factor is only as large
 as the number of readers. Equal to lme4's ``lmer``.
 
-Source: Bates, Maechler, Bolker and Walker, J Stat Softw 67 (2015) i01, sections 3.4-3.6.
+Sources: Bates, Maechler, Bolker and Walker, J Stat Softw 67 (2015) i01, sections 3.4-3.6;
+Satterthwaite's degrees of freedom as in Kuznetsova, Brockhoff and Christensen, J Stat Softw 82
+(2017) i13, section 2.2 (the R package lmerTest).
 """
 
 from __future__ import annotations
@@ -33,6 +35,19 @@ class CrossedFit:
     restricted: bool
     n: int
     notes: tuple[str, ...] = ()
+    gradients: Floats | None = None
+    """Derivatives of ``covariance`` by the variances that are not zero (k x p x p)."""
+    spread: Floats | None = None
+    """Asymptotic covariance of those variances (k x k)."""
+
+    def df(self, contrast: Floats) -> float:
+        """Satterthwaite's degrees of freedom of ``contrast @ beta`` (infinite: not to be had)."""
+        if self.gradients is None or self.spread is None:
+            return math.inf
+        variance = float(contrast @ self.covariance @ contrast)
+        slopes = np.einsum("p,kpq,q->k", contrast, self.gradients, contrast)
+        own = float(slopes @ self.spread @ slopes)
+        return 2.0 * variance**2 / own if own > 0 and variance > 0 else math.inf
 
 
 def fit_crossed(
@@ -80,10 +95,56 @@ def fit_crossed(
         for name, k in (("reader", 0), ("case", 1))
         if k not in active
     )
+    gradients, spread = _sensitivity(model, variances, error) if restricted else (None, None)
     return CrossedFit(
         beta, covariance, float(variances[0]), float(variances[1]), error, best, restricted, n,
-        notes,
+        notes, gradients, spread,
     )  # fmt: skip
+
+
+def _sensitivity(
+    model: _Model, variances: Floats, error: float
+) -> tuple[Floats | None, Floats | None]:
+    """How the coefficients' covariance moves with the variances, and how surely those are known.
+
+    By central differences on the variances that are not at zero; the boundary has no derivative.
+    """
+    at = np.array([variances[0], variances[1], error])
+    free = [k for k in range(3) if at[k] > 1e-8 * error]
+    if error <= 0:
+        return None, None
+    steps = np.zeros(3)
+    steps[free] = 1e-4 * at[free]
+
+    def moved(*which: tuple[int, float]) -> Floats:
+        point = at.copy()
+        for k, sign in which:
+            point[k] += sign * steps[k]
+        return point
+
+    hessian = np.empty((len(free), len(free)))
+    middle = model.deviance_of(at)
+    for a, i in enumerate(free):
+        ends = model.deviance_of(moved((i, 1.0))) + model.deviance_of(moved((i, -1.0)))
+        hessian[a, a] = (ends - 2.0 * middle) / steps[i] ** 2
+        for b, j in enumerate(free[:a]):
+            same = model.deviance_of(moved((i, 1.0), (j, 1.0))) + model.deviance_of(
+                moved((i, -1.0), (j, -1.0))
+            )
+            cross = model.deviance_of(moved((i, 1.0), (j, -1.0))) + model.deviance_of(
+                moved((i, -1.0), (j, 1.0))
+            )
+            hessian[a, b] = hessian[b, a] = (same - cross) / (4.0 * steps[i] * steps[j])
+    gradients = np.array(
+        [
+            np.subtract(model.covariance_of(moved((i, 1.0))), model.covariance_of(moved((i, -1.0))))
+            / (2.0 * steps[i])
+            for i in free
+        ]
+    )
+    if not np.isfinite(hessian).all() or np.linalg.eigvalsh(hessian).min() <= 0:
+        return None, None
+    return np.asarray(gradients, dtype=float), np.asarray(2.0 * np.linalg.inv(hessian), dtype=float)
 
 
 def _descend(model: _Model, start: Floats, active: list[int]) -> tuple[Floats, float]:
@@ -151,6 +212,24 @@ class _Model:
         m = self.n - p if self.restricted else self.n
         extra = 2.0 * float(np.log(np.diag(factor)).sum()) if self.restricted else 0.0
         return logdet + extra + m * (1.0 + math.log(2.0 * math.pi * rest / m))
+
+    def deviance_of(self, variances: Floats) -> float:
+        """The deviance at reader, case and error variances, the coefficients profiled out."""
+        error = float(variances[2])
+        logdet, gram = self._reduced(np.sqrt(variances[:2] / error))
+        p = self.p
+        factor = np.linalg.cholesky(gram[:p, :p])
+        half = np.linalg.solve(factor, gram[:p, p])
+        m = self.n - p if self.restricted else self.n
+        extra = 2.0 * float(np.log(np.diag(factor)).sum()) if self.restricted else 0.0
+        rest = float(gram[p, p] - half @ half)
+        return logdet + extra + m * math.log(2.0 * math.pi * error) + rest / error
+
+    def covariance_of(self, variances: Floats) -> Floats:
+        """Covariance of the coefficients at reader, case and error variances."""
+        error = float(variances[2])
+        _, gram = self._reduced(np.sqrt(variances[:2] / error))
+        return np.asarray(error * np.linalg.inv(gram[: self.p, : self.p]))
 
     def solve(self, theta: Floats) -> tuple[Floats, Floats, float]:
         _, gram = self._reduced(theta)

@@ -34,8 +34,8 @@ def duration_model(
 
     Returns ``geometric_mean`` (the typical reading's duration, at the covariates' means), and per
     covariate the *ratio* of durations for one unit more (numbers) or against the first level
-    (labels), with Wald intervals on the log scale; the likelihood-ratio p-value (ML) of each
-    covariate is in its ``details``. Variances of log duration are in every estimate's ``details``.
+    (labels), with intervals on the log scale by Satterthwaite's t. ``details`` hold the variances
+    of log duration and each covariate's likelihood-ratio p-value (ML).
 
     Durations that are not positive raise ``ValueError`` with their rows; missing ones are left out
     with a note.
@@ -147,7 +147,6 @@ def _described(
 ) -> dict[str, Estimate]:
     fit = fit_crossed(y, design, who, what)
     whole = fit_crossed(y, design, who, what, restricted=False) if names else None
-    reach = float(stats.norm.ppf((1.0 + level) / 2.0))
     total = fit.var_reader + fit.var_case + fit.var_error
     components: dict[str, Any] = {
         "var_reader": fit.var_reader, "var_case": fit.var_case, "var_error": fit.var_error,
@@ -156,16 +155,18 @@ def _described(
     }  # fmt: skip
     common: dict[str, Any] = {
         "level": level, "n": fit.n, "notes": (*notes, *fit.notes),
-        "method": "log-normal mixed model, readers and cases crossed, REML",
+        "method": "log-normal mixed model, readers and cases crossed, REML, Satterthwaite's t",
     }  # fmt: skip
     at = design.mean(axis=0)
     centre = float(at @ fit.beta)
     error = math.sqrt(float(at @ fit.covariance @ at))
+    df = fit.df(at)
+    reach = float(stats.t.ppf((1.0 + level) / 2.0, df))
     found = {
         "geometric_mean": Estimate(
             name="geometric mean duration", estimate=math.exp(centre),
             standard_error=math.exp(centre) * error, lower=math.exp(centre - reach * error),
-            upper=math.exp(centre + reach * error),
+            upper=math.exp(centre + reach * error), df=df if math.isfinite(df) else None,
             details={**components, "log_estimate": centre, "log_standard_error": error,
                      "intercept": float(fit.beta[0])},
             **common,
@@ -174,12 +175,14 @@ def _described(
     likelihood = _likelihood_ratio(y, design, who, what, groups, covariates, whole)
     for k, name in enumerate(names, start=1):
         beta, se = float(fit.beta[k]), math.sqrt(float(fit.covariance[k, k]))
-        z = beta / se if se > 0 else float("nan")
+        t = beta / se if se > 0 else float("nan")
+        df = fit.df(np.eye(len(fit.beta))[k])
+        reach = float(stats.t.ppf((1.0 + level) / 2.0, df))
         found[name] = Estimate(
             name=f"ratio of durations, {name}", estimate=math.exp(beta),
             standard_error=math.exp(beta) * se, lower=math.exp(beta - reach * se),
-            upper=math.exp(beta + reach * se), null=1.0, statistic=z,
-            p_value=float(2.0 * stats.norm.sf(abs(z))),
+            upper=math.exp(beta + reach * se), null=1.0, statistic=t,
+            df=df if math.isfinite(df) else None, p_value=float(2.0 * stats.t.sf(abs(t), df)),
             details={**components, "log_estimate": beta, "log_standard_error": se,
                      "likelihood_ratio_p": likelihood[groups[k - 1]]},
             **common,
