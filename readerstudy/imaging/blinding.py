@@ -68,13 +68,14 @@ def render(
         )
     source = paint_over(pixels, find_text(pixels, bits=bits)) if protocol.mask_markers else pixels
     shown, inside = _to_matrix(source, bits, protocol, aspect)
+    seen = _unmasked(shown, inside, protocol)
     frame = np.zeros((protocol.matrix, protocol.matrix), dtype=np.int64)
     top = (1 << protocol.bits) - 1
     if protocol.normalisation == "histogram-match":
         assert reference is not None
-        levels = _matched(shown, reference, top)
+        levels = _matched(shown, seen, reference, top)
     else:
-        low, high = _range(shown, bits, window, protocol)
+        low, high = _range(seen, bits, window, protocol)
         levels = np.floor((shown - low) * top / (high - low) + 0.5)
     frame[inside] = np.clip(levels, 0, top).astype(np.int64)
     if protocol.grain > 0:
@@ -136,9 +137,10 @@ def own_quantiles(
     """1025 quantiles of one scan, brought to its own percentile range (0 to 65535) first, so that
     one bright film does not pull the pool."""
     small = protocol.model_copy(update={"matrix": 256, "normalisation": "percentile"})
-    shown, _ = _to_matrix(pixels, bits, small, aspect)
-    low, high = _range(shown, bits, None, small)
-    return _quantiles(np.clip(np.floor((shown - low) * FULL / (high - low) + 0.5), 0, FULL))
+    shown, inside = _to_matrix(pixels, bits, small, aspect)
+    seen = _unmasked(shown, inside, small)
+    low, high = _range(seen, bits, None, small)
+    return _quantiles(np.clip(np.floor((seen - low) * FULL / (high - low) + 0.5), 0, FULL))
 
 
 def mean_quantiles(several: Iterable[Reference]) -> Reference:
@@ -188,6 +190,23 @@ def _to_matrix(
     return shown, (slice(above, above + rows), slice(before, before + columns))
 
 
+def _unmasked(
+    shown: NDArray[np.float64], inside: tuple[slice, slice], protocol: RenderingProtocol
+) -> NDArray[np.float64]:
+    """What the masked border leaves of the scan. Grey levels are made for this part: what nobody
+    sees must not move what is seen."""
+    edge = int(protocol.matrix * protocol.border_fraction)
+    part = shown[
+        tuple(
+            slice(
+                max(edge - one.start, 0), max(min(one.stop, protocol.matrix - edge) - one.start, 0)
+            )
+            for one in inside
+        )
+    ]
+    return part if part.size else shown
+
+
 def _grey(scaled: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.clip(np.floor(scaled / _UNIT + 0.5), 0, FULL)
 
@@ -224,9 +243,12 @@ def _quantiles(values: NDArray[np.float64]) -> Reference:
     return ordered[places]
 
 
-def _matched(shown: NDArray[np.float64], reference: Reference, top: int) -> NDArray[np.float64]:
-    """Grey levels carried from the scan's own quantiles to the reference's, linear between."""
-    own = _quantiles(np.floor(shown + 0.5))
+def _matched(
+    shown: NDArray[np.float64], seen: NDArray[np.float64], reference: Reference, top: int
+) -> NDArray[np.float64]:
+    """Grey levels carried from the scan's own quantiles, where it is seen, to the reference's;
+    linear between."""
+    own = _quantiles(np.floor(seen + 0.5))
     own, first = np.unique(own, return_index=True)
     # A flat stretch (padding) goes to the middle of what the reference has there.
     last = np.append(first[1:], KNOTS) - 1

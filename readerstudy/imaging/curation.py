@@ -101,7 +101,9 @@ def mask_text(scan: Scan, *, marks: Sequence[TextBox] = (), by: Any = None) -> N
     scan.pixels_key, scan.thumbnail_key = storage.pixels_key(digest), storage.thumbnail_key(digest)
     scan.text_boxes = [*scan.text_boxes, *(box.to_dict() for box in marks)]
     scan.text_review = Scan.TextReview.MASKED
-    _note(scan, f"{len(scan.text_boxes)} places painted over after review.", cleaned=True)
+    count = len(scan.text_boxes)
+    places = "1 place" if count == 1 else f"{count} places"
+    _note(scan, f"{places} painted over after review.")
     if scan.header:
         scan.header["BurnedInAnnotation"] = "NO"
     with transaction.atomic():
@@ -118,18 +120,18 @@ def mask_text(scan: Scan, *, marks: Sequence[TextBox] = (), by: Any = None) -> N
 
 def accept_text(scan: Scan, *, by: Any = None) -> None:
     """Keep what was found: it tells nothing about the patient or the origin."""
-    _note(scan, "Seen by a person, and kept: it names nobody.", cleaned=True)
+    _note(scan, "Seen by a person, and kept: it names nobody.")
     with transaction.atomic():
         scan.text_review = Scan.TextReview.ACCEPTED
         scan.save(update_fields=["text_review", "deidentification"])
         trail.record("scan.text_accepted", actor=by, on=scan, boxes=len(scan.text_boxes))
 
 
-def _note(scan: Scan, said: str, *, cleaned: bool) -> None:
-    """Write into the de-identification report what became of the pixels."""
+def _note(scan: Scan, said: str) -> None:
+    """Write into the de-identification report what became of the pixels: clean, from now on."""
     report = {**scan.deidentification, "pixels": said}
     options = list(report.get("options", []))
-    if cleaned and CLEAN_PIXELS not in options:
+    if CLEAN_PIXELS not in options:
         report["options"] = [CLEAN_PIXELS, *options]
     scan.deidentification = report
 

@@ -152,6 +152,21 @@ def test_histogram_matching_brings_arms_together() -> None:
         pool_reference([], rendering)
 
 
+@pytest.mark.parametrize("normalisation", ["percentile", "histogram-match"])
+def test_what_the_border_hides_does_not_move_what_is_seen(normalisation: str) -> None:
+    """Two scans that differ only under the masked border give the very same frame."""
+    one = chest(256, 256)
+    other = one.copy()
+    other[:6], other[-6:], other[:, :6], other[:, -6:] = 4095, 0, 4095, 0
+    rendering = protocol(normalisation=normalisation, border_fraction=0.1)
+    reference = pool_reference([(chest(150, 150, seed=s), 12) for s in range(3)], rendering)
+    frames_ = [
+        render(pixels, bits=12, window=None, protocol=rendering, reference=reference)
+        for pixels in (one, other)
+    ]
+    assert np.array_equal(*frames_)
+
+
 def test_pad_shows_all_and_crop_fills_the_frame() -> None:
     wide = np.clip(chest(100, 200), 500, 4095)
     padded = render(wide, bits=12, window=None, protocol=protocol(fit="pad", normalisation="none"))

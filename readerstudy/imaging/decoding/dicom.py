@@ -11,7 +11,22 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.pixels.processing import apply_color_lut
-from pydicom.uid import ImplicitVRLittleEndian, JPEGExtended12Bit
+from pydicom.uid import (
+    HTJ2K,
+    JPEG2000,
+    DeflatedExplicitVRLittleEndian,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+)
 
 from readerstudy.imaging.decoding import headers
 from readerstudy.imaging.decoding.decoded import Decoded
@@ -21,6 +36,22 @@ from readerstudy.imaging.decoding.limits import Limits
 from readerstudy.imaging.decoding.refusal import Refused
 
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "YBR_PARTIAL_420")
+
+_CODECS = {
+    DeflatedExplicitVRLittleEndian: "deflated",
+    RLELossless: "RLE",
+    JPEGBaseline8Bit: "JPEG baseline",
+    JPEGExtended12Bit: "JPEG extended",
+    JPEGLossless: "JPEG lossless",
+    JPEGLosslessSV1: "JPEG lossless",
+    JPEGLSLossless: "JPEG-LS",
+    JPEGLSNearLossless: "JPEG-LS near-lossless",
+    JPEG2000Lossless: "JPEG 2000 lossless",
+    JPEG2000: "JPEG 2000",
+    HTJ2KLossless: "HTJ2K lossless",
+    HTJ2KLosslessRPCL: "HTJ2K lossless",
+    HTJ2K: "HTJ2K",
+}
 
 
 def decode_dicom(path: Path, limits: Limits) -> Decoded:
@@ -140,7 +171,7 @@ def _decode(dataset: Dataset, path: Path) -> Decoded:
     return Decoded(
         pixels=pixels,
         bits=bits,
-        source_format=f"DICOM {syntax.name}"[:32] if syntax.is_compressed else "DICOM",
+        source_format=f"DICOM {_CODECS.get(syntax, '')}".strip(),
         window=window,
         spacing_mm=shape.width_mm,
         pixel_aspect=shape.aspect,

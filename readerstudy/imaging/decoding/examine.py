@@ -133,7 +133,6 @@ def _said_of_text(places: int, masked: bool, declared: bool) -> str:
     header = " The header says that there is burned-in text." if declared else ""
     if not places:
         return f"No burned-in text or marker was found.{header}"
-    found = (
-        f"{places} place{'s' if places != 1 else ''} that look{'' if places != 1 else 's'} drawn on"
-    )
-    return f"{found} {'painted over' if masked else 'found'}.{header}"
+    look = "1 place looks" if places == 1 else f"{places} places look"
+    became = "painted over from the surroundings" if masked else "listed for review"
+    return f"{look} drawn on: {became}.{header}"
