@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from readerstudy.imaging.access import researchers_only
-from synthesis import intake, quota, uploads
+from synthesis import cards, intake, quota, uploads
 from synthesis.forms import AcceptForm, UploadForm
 from synthesis.models import Upload
 from synthesis.views import stored_picture
@@ -52,7 +52,14 @@ def upload(request: HttpRequest, public_id: UUID) -> HttpResponse:
         else:
             messages.success(request, f"{generator.name} is among the generators.")
             return redirect("synthesis:generator", generator.public_id)
-    context = {"upload": found, "form": form, "inspection": found.inspection}
+    inspection = found.inspection
+    context = {
+        "upload": found,
+        "form": form,
+        "inspection": inspection,
+        "came_as": cards.format_name(inspection.get("source_format", "")),
+        "trained_on": cards.trained_on(inspection.get("card", {}).get("data")),
+    }
     return render(request, "synthesis/upload.html", context, status=422 if form.errors else 200)
 
 

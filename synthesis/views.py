@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from typing import Any
 from uuid import UUID
 
 from django.core.files.storage import default_storage
@@ -16,7 +15,7 @@ from readerstudy.imaging.access import researchers_only
 from readerstudy.imaging.models import Scan
 from readerstudy.jobs import queue
 from readerstudy.jobs.models import Job
-from synthesis import dicom
+from synthesis import cards, dicom
 from synthesis.forms import QUEUE_OF_DEVICE, SampleForm
 from synthesis.models import Generator, Upload
 
@@ -59,7 +58,8 @@ def generator(request: HttpRequest, public_id: UUID) -> HttpResponse:
             "generator": found,
             "here": "generator",
             "form": form,
-            "card": card_lines(found),
+            "card": cards.lines(found.card),
+            "came_as": cards.format_name(found.source_format),
             "scans": Scan.objects.filter(generator_digest=found.digest)[:LATEST_SCANS],
             "jobs": Job.objects.visible_to(request.user)  # type: ignore[arg-type]
             .of_kind("synthesis.sample", generator=str(found.public_id))
@@ -112,23 +112,3 @@ def stored_picture(keys: list[str], number: int) -> FileResponse:
     response = FileResponse(default_storage.open(keys[number]), content_type="image/png")
     response["Cache-Control"] = "private, max-age=31536000, immutable"
     return response
-
-
-def card_lines(found: Generator) -> list[tuple[str, Any]]:
-    """The model card as (name, value), what is known first, what was left open plainly so."""
-    card = found.card
-    data = card.get("data") or "not stated"
-    if isinstance(data, dict):
-        data = "; ".join(f"{name.replace('_', ' ')}: {value}" for name, value in data.items())
-    lines: list[tuple[str, Any]] = [
-        ("Trained on", data),
-        ("Images seen in training", card.get("images_seen") or "not stated"),
-        ("Trained", card.get("date") or "not stated"),
-        ("Licence of the weights", card.get("licence") or "not stated"),
-        ("Intended use", card.get("intended_use") or "not stated"),
-    ]
-    metrics = card.get("metrics") or {}
-    lines += [(name.replace("_", " "), value) for name, value in metrics.items()]
-    if card.get("notes"):
-        lines.append(("Notes", card["notes"]))
-    return lines
