@@ -93,13 +93,15 @@ def run_bench(options: argparse.Namespace) -> int:
             config, schedule=config.schedule.changed(minibatch=options.minibatch)
         )
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
-    say(f"{name}, {precision}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    threads = torch.get_num_threads()
+    time = "processor" if device.type == "cpu" and threads == 1 else "wall"
+    say(f"{name}, {precision}, {threads} threads, torch {torch.__version__}, {time} time")
     say(f"{'':8}{'size':>6}{'batch':>7}{'img/s':>10}{'GFLOP/img':>11}{'of peak':>9}{'MiB':>8}")
     lines = []
     for t in benchmarking.bench(config, device, seconds=options.seconds):
         say(
             f"{t.what:8}{t.resolution:>6}{t.minibatch:>7}{t.images_per_second:>10.2f}"
-            f"{t.flops_per_image / 1e9:>11.2f}{t.peak_share:>8.0%} {t.memory_mib:>8.0f}"
+            f"{t.flops_per_image / 1e9:>11.3g}{t.peak_share:>8.0%} {t.memory_mib:>8.0f}"
         )
         lines.append(dataclasses.asdict(t))
     if options.json:
