@@ -1,8 +1,12 @@
-"""Curves of the demo generator's training: ``python docs/demo-generator/plot_curves.py``."""
+"""Curves of a training: ``python docs/demo-generator/plot_curves.py [LOG OUT FILMS]``.
+
+Without arguments those of the demo's generator; FILMS names what it was trained on.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import matplotlib
@@ -21,15 +25,15 @@ def smooth(values: np.ndarray, over: int = 9) -> np.ndarray:
     return np.array([np.median(padded[i : i + over]) for i in range(len(values))])
 
 
-def main() -> None:
-    lines = [json.loads(line) for line in (HERE / "log.jsonl").read_text().splitlines()]
+def main(log: Path, out: Path, films: str) -> None:
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
     steps = [line for line in lines if line["kind"] == "step"]
     ticks = [line for line in lines if line["kind"] == "tick"]
     shown = np.array([line["images"] for line in steps]) / 1000
     figure, (above, below) = plt.subplots(2, 1, figsize=(8, 6), sharex=True, layout="constrained")
     gap = np.array([line["real"] - line["fake"] for line in steps])
     above.plot(shown, gap, color=BLUE, alpha=0.2, linewidth=0.7)
-    above.plot(shown, smooth(gap), color=BLUE, label="critic: score of phantoms less samples")
+    above.plot(shown, smooth(gap), color=BLUE, label=f"critic: score of {films} less samples")
     penalty = np.array([line["penalty"] for line in steps])
     above.plot(shown, smooth(10 * penalty), color=GREEN, label="gradient penalty, times 10")
     above.set_ylabel("loss")
@@ -37,11 +41,11 @@ def main() -> None:
     checked = [line for line in ticks if "frechet" in line]
     at = [line["images"] / 1000 for line in checked]
     below.semilogy(at, [line["frechet"] for line in checked], "o-", color=VERMILION,
-                   label="samples to training phantoms")  # fmt: skip
+                   label=f"samples to training {films}")  # fmt: skip
     below.semilogy(at, [line["frechet_held_out"] for line in checked], "--", color=BLUE,
-                   label="held-out to training phantoms")  # fmt: skip
+                   label=f"held-out to training {films}")  # fmt: skip
     below.set_ylabel("Fréchet distance")
-    below.set_xlabel("thousand phantoms shown")
+    below.set_xlabel(f"thousand {films} shown")
     below.legend(frameon=False)
     seen = 0
     for line in steps:
@@ -52,8 +56,9 @@ def main() -> None:
             above.text(line["images"] / 1000, above.get_ylim()[1], f" {seen}", va="top", fontsize=8)
     for axis in (above, below):
         axis.spines[["top", "right"]].set_visible(False)
-    figure.savefig(HERE / "curves.png", dpi=110)
+    figure.savefig(out, dpi=110)
 
 
 if __name__ == "__main__":
-    main()
+    given = sys.argv[1:] or [str(HERE / "log.jsonl"), str(HERE / "curves.png"), "phantoms"]
+    main(Path(given[0]), Path(given[1]), given[2])
