@@ -66,7 +66,7 @@ def charts(lines: list[dict[str, Any]]) -> list[Chart]:
          "Losses", "Critic and generator; levels mean little, jumps mean trouble."),
         (steps, ("penalty",),
          "Gradient penalty", "Should stay low and calm."),
-        (ticks, ("frechet", "frechet_held_out"),
+        (ticks, ("frechet_held_out", "frechet"),  # acquired is blue, generated vermilion
          "Fréchet distance", "To the training films; that of held-out films is the floor."),
         (ticks, ("spread",),
          "Spread of the samples", "Falls to nothing when a generator collapses."),
