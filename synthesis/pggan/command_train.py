@@ -219,7 +219,7 @@ def run(options: argparse.Namespace) -> int:
 
         def show(progress: Progress) -> None:
             if not bar.n:  # a resumed run's pace is that of this sitting
-                bar.initial = bar.n = progress.images
+                bar.initial = bar.n = bar.last_print_n = progress.images
             bar.set_description(f"{progress.resolution} x {progress.resolution}")
             figures = {"left": f"{progress.seconds_left / 60:.0f} min"}
             figures["img/s"] = f"{progress.images_per_second:.1f}"
