@@ -210,9 +210,15 @@ def bootstrap_estimate(
     if len(kept) == 0:
         return Estimate(name, estimate, level=level, method="two-way bootstrap", n=n,
                         notes=("no resample held a reading",))  # fmt: skip
-    lower, upper = interval_from(kept, estimate, level=level, method=method, units=units)
     if float(np.ptp(kept)) == 0:
-        notes.append("degenerate: every resample gives the same value; use an exact interval")
+        # A zero-width interval and a p near zero would be the opposite of what is known.
+        notes.append("degenerate: every resample gives the same value, which says nothing of the "
+                     "uncertainty; use an exact interval")  # fmt: skip
+        return Estimate(
+            name, estimate, level=level, null=null, n=n, notes=tuple(notes),
+            method=f"two-way cluster bootstrap, {len(replicates)} resamples",
+        )  # fmt: skip
+    lower, upper = interval_from(kept, estimate, level=level, method=method, units=units)
     p_value = None
     if null is not None:
         ties = float((kept == null).sum()) / 2

@@ -169,7 +169,8 @@ def u_statistic_rate(
             notes=(
                 *mean.notes,
                 f"degenerate: no variance to estimate; exact interval on {units} "
-                f"{'readers' if units == mean.readers and mean.readers > 1 else 'cases'}",
+                f"{'reader' if units == mean.readers and mean.readers > 1 else 'case'}"
+                f"{'s' if units != 1 else ''}",
             ),
         )
     error = math.sqrt(mean.variance)
@@ -203,11 +204,18 @@ def _exact(count: int, units: int, null: float) -> float:
 
 
 def u_statistic_difference(
-    first: Floats, second: Floats, *, level: float = 0.95, name: str = "difference"
+    first: Floats,
+    second: Floats,
+    *,
+    level: float = 0.95,
+    name: str = "difference",
+    labels: Sequence[str] | None = None,
 ) -> Estimate:
     """Mean of ``first`` minus mean of ``second``: other cases, the same readers (rows aligned)."""
     parts = ((1.0, first), (-1.0, second))
-    return u_statistic_contrast(parts, null=0.0, level=level, name=name, ends=(-1.0, 1.0))
+    return u_statistic_contrast(
+        parts, null=0.0, level=level, name=name, ends=(-1.0, 1.0), labels=labels
+    )
 
 
 def u_statistic_contrast(
@@ -217,10 +225,12 @@ def u_statistic_contrast(
     level: float = 0.95,
     name: str = "contrast",
     ends: tuple[float, float] = (-1.0, 1.0),
+    labels: Sequence[str] | None = None,
 ) -> Estimate:
     """sum of weight x mean over strata of different cases read by the same readers.
 
-    ``parts`` are (weight, (readers, cases)) with the readers' rows aligned. The strata are fixed,
+    ``parts`` are (weight, (readers, cases)) with the readers' rows aligned, ``labels`` their names
+    in the notes. The strata are fixed,
     readers and cases within them random: the variance adds the strata's and twice the covariances
     that the shared readers bring. Interval and test by t with Satterthwaite's df.
     """
@@ -232,7 +242,9 @@ def u_statistic_contrast(
         note = "one side has no readings: the difference is not defined"
         return Estimate(name, math.nan, level=level, method=method, n=n, notes=(note,))
     estimate = sum(w * mean.mean for w, mean in zip(weights, means, strict=True))
-    notes = [f"part {k + 1}: {note}" for k, mean in enumerate(means) for note in mean.notes]
+    named = labels or [f"part {k + 1}" for k in range(len(parts))]
+    notes = [f"{label}: {note}" for label, mean in zip(named, means, strict=True)
+             for note in mean.notes]  # fmt: skip
     own = [w * w * mean.variance for w, mean in zip(weights, means, strict=True)]
     shared = sum(
         2 * weights[a] * weights[b] * shared_reader_covariance(parts[a][1], parts[b][1])

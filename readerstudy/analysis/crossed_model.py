@@ -7,7 +7,8 @@ divergence, each answered by dropping or penalising and each said in ``notes``.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
@@ -95,6 +96,7 @@ class CrossedModel:
             )
         self.model = CrossedLaplace(y, m, x, arrays, shift)
         self.active = list(self.factors)  # factors with a variance component to estimate
+        self.at_boundary: list[str] = []  # those whose estimate is zero, no longer active
         self.penalty = np.zeros(x.shape[1])
         self.direction = separated_direction(y, m, x)
         if self.direction is not None:
@@ -129,7 +131,8 @@ class CrossedModel:
 
     # -- the criterion -------------------------------------------------------------------------
 
-    def _sigma(self, active_sigma: Floats) -> Floats:
+    def sigma_of_factors(self, active_sigma: Floats) -> Floats:
+        """Standard deviations of all factors, zero where a component is not active."""
         sigma = np.zeros(max(1, len(self.factors)))
         for name, value in zip(self.active, active_sigma, strict=True):
             sigma[self.factors.index(name)] = value
@@ -138,7 +141,7 @@ class CrossedModel:
     def criterion(self, theta: Floats, *, penalised: bool = True) -> tuple[float, Floats]:
         """Minus the (penalised) log-likelihood and its gradient at (beta, active sigma)."""
         beta = theta[: self.p]
-        value, gradient = self.model.evaluate(beta, self._sigma(theta[self.p :]))
+        value, gradient = self.model.evaluate(beta, self.sigma_of_factors(theta[self.p :]))
         slots = [self.p + self.factors.index(name) for name in self.active]
         gradient = np.concatenate([gradient[: self.p], gradient[slots]])
         if self.sigma_penalised:
@@ -191,10 +194,54 @@ class CrossedModel:
     def _guess_curvature(self) -> Floats:
         """A positive definite stand-in for the Hessian until there is a maximum to take it at."""
         sigma = self.theta[self.p :]
-        inner = self.model.fixed_information(self.theta[: self.p], self._sigma(sigma))
+        inner = self.model.fixed_information(self.theta[: self.p], self.sigma_of_factors(sigma))
         inner = (inner + inner.T) / 2 + np.diag(0.25 * self.penalty + 1e-6)
         spread = [1.0 + 0.5 * self.levels[name] for name in self.active]
         return np.asarray(linalg.block_diag(inner, np.diag(spread)) if spread else inner)
+
+    @contextmanager
+    def reinstated(self) -> Iterator[NDArray[np.int64]]:
+        """The components at the boundary as free parameters (at zero); yields their slots.
+
+        Zero is their estimate at the maximum. Where a coefficient is held away from its estimate
+        they may well leave zero, and a likelihood ratio that forbade it would be too large.
+        """
+        kept = (self.active, self.theta, self.covariance, self.curvature)
+        extra = len(self.at_boundary)
+        spread = [1.0 + 0.5 * self.levels[name] for name in self.at_boundary]
+        if extra:
+            self.active = [*self.active, *self.at_boundary]
+            self.theta = np.concatenate([self.theta, np.zeros(extra)])
+            self.covariance = linalg.block_diag(self.covariance, 0.1 * np.eye(extra))
+            self.curvature = linalg.block_diag(self.curvature, np.diag(spread))
+        try:
+            yield np.arange(len(self.theta) - extra, len(self.theta))
+        finally:
+            self.active, self.theta, self.covariance, self.curvature = kept
+
+    def best_with(self, start: Floats, k: int) -> tuple[Floats, float]:
+        """The unpenalised likelihood's maximum with parameter ``k`` held at its value in ``start``.
+
+        Within :meth:`reinstated`. A component at zero has no slope there, so the search starts both
+        at zero and away from it.
+        """
+        free = np.arange(len(start)) != k
+        slots = [self.p + self.active.index(n) for n in self.at_boundary if n in self.active]
+        slots = [slot for slot in slots if slot != k]
+        # Where the data separate, large components explain them as well as a far coefficient does.
+        aways = (0.4, 4.0) if self.direction is not None else (0.4,)
+        best: tuple[Floats, float] | None = None
+        for away in (0.0, *aways) if slots else (0.0,):
+            begin, loose = start.copy(), free.copy()
+            if away == 0:
+                begin[slots], loose[slots] = 0.0, False
+            else:
+                begin[slots] = np.where(np.abs(begin[slots]) < 0.05, away, begin[slots])
+            found, value, _ = self._search(begin, loose, penalised=False)
+            if best is None or value > best[1]:
+                best = found, value
+        assert best is not None
+        return best
 
     # -- the maximum ---------------------------------------------------------------------------
 
@@ -215,6 +262,7 @@ class CrossedModel:
             without, value_without, _ = self._search(without, free)
             if value_without >= value - 1e-6:
                 self.active.remove(name)
+                self.at_boundary.append(name)
                 theta, value = without[free], value_without
                 self.curvature = self.curvature[np.ix_(free, free)]
                 self.notes.append(
@@ -273,7 +321,7 @@ class CrossedModel:
                 "the likelihood is flat in a variance component: standard errors hold it fixed"
             )
             inner = self.model.fixed_information(
-                self.theta[: self.p], self._sigma(self.theta[self.p :])
+                self.theta[: self.p], self.sigma_of_factors(self.theta[self.p :])
             )
             answer = np.zeros((size, size))
             answer[: self.p, : self.p] = np.linalg.pinv(inner)

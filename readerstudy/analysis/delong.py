@@ -40,32 +40,41 @@ def placement_matrix(ratings: Floats, truth: NDArray[np.bool_]) -> Floats:
     either class are NaN throughout.
     """
     scores = np.asarray(ratings, dtype=float)
-    m, n = scores.shape
-    rated = ~np.isnan(scores)
-    order = np.argsort(scores, axis=1, kind="stable")  # NaN sorts last.
-    rows = np.arange(m)[:, None]
-    ordered, known = scores[rows, order], rated[rows, order]
-    label = np.broadcast_to(truth, (m, n))[rows, order]
-    new = np.ones((m, n), dtype=bool)
-    new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    last = np.ones((m, n), dtype=bool)
-    last[:, :-1] = new[:, 1:]
-    place = np.arange(n)
-    first = np.maximum.accumulate(np.where(new, place, 0), axis=1)
-    end = np.minimum.accumulate(np.where(last, place, n)[:, ::-1], axis=1)[:, ::-1]
-    negatives = np.zeros((m, n + 1))
-    positives = np.zeros((m, n + 1))
-    np.cumsum(known & ~label, axis=1, out=negatives[:, 1:])
-    np.cumsum(known & label, axis=1, out=positives[:, 1:])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        below = (negatives[rows, first] + negatives[rows, end + 1]) / (2.0 * negatives[:, -1:])
-        above = 1.0 - (positives[rows, first] + positives[rows, end + 1]) / (
-            2.0 * positives[:, -1:]
-        )
-    placed = np.empty((m, n))
-    placed[rows, order] = np.where(known, np.where(label, below, above), np.nan)
-    placed[(negatives[:, -1] == 0) | (positives[:, -1] == 0)] = np.nan
+    placed = np.full(scores.shape, np.nan)
+    for values, into in zip(scores, placed, strict=True):
+        rated = ~np.isnan(values)
+        complete = bool(rated.all())
+        known, label = (values, truth) if complete else (values[rated], truth[rated])
+        negatives = int(known.size - label.sum())
+        if negatives in (0, known.size):
+            continue
+        order = np.argsort(known)
+        answer = np.empty(known.size)
+        answer[order] = _sorted_placements(known[order], label[order], negatives)
+        if complete:
+            into[:] = answer
+        else:
+            into[rated] = answer
     return placed
+
+
+def _sorted_placements(ordered: Floats, label: NDArray[np.bool_], negatives: int) -> Floats:
+    """Placements of ratings in ascending order: counts at both ends of each run of equal ones."""
+    n = ordered.size
+    count = np.zeros(n + 1)  # negatives among the first k
+    np.cumsum(~label, out=count[1:])
+    place = np.arange(n + 1, dtype=float)
+    new = ordered[1:] != ordered[:-1]
+    if new.all():
+        negative_rank, rank = count[:-1] + count[1:], place[:-1] + place[1:]
+    else:
+        edges = np.concatenate([[0], np.flatnonzero(new) + 1, [n]])
+        run = np.concatenate([[0], np.cumsum(new)])
+        negative_rank = (count[edges[:-1]] + count[edges[1:]])[run]
+        rank = (edges[:-1] + edges[1:]).astype(float)[run]
+    share_below = negative_rank / (2.0 * negatives)
+    share_above = 1.0 - (rank - negative_rank) / (2.0 * (n - negatives))
+    return np.where(label, share_below, share_above)
 
 
 def delong_covariance(ratings: Floats, truth: NDArray[np.bool_]) -> tuple[Floats, Floats]:

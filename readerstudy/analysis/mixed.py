@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from readerstudy.analysis.crossed_model import FAR_COEFFICIENT, LARGEST_SIGMA, CrossedModel
 from readerstudy.analysis.proportions.counts import checked_level, one_of
 from readerstudy.analysis.result import Estimate, plain_numbers
+from readerstudy.analysis.small_sample import small_sample
 
 Floats = NDArray[np.float64]
 
@@ -95,6 +96,8 @@ def crossed_logistic(
     labels, either may be ``None``; ``design`` is (rows, p) and defaults to an intercept;
     ``extra_factors`` are further random intercepts such as reader-by-origin. ``interval`` is
     ``profile`` (likelihood) or ``wald``. ``null`` is the value tested for every coefficient.
+    A coefficient's ``details`` also hold the t interval and p with the small-sample correction of
+    :mod:`readerstudy.analysis.small_sample`, which the marginal probabilities have too.
 
     Boundary and separation are answered, not hidden: a variance component whose estimate is zero is
     dropped and said so; a factor with one level, or with as many levels as readings, cannot be
@@ -126,7 +129,7 @@ class _Fit(CrossedModel):
         averaged = None
         if self.names[0] == "intercept" and self.p == 1:
             averaged = self.marginal(np.ones(1), level, "marginal probability")
-        modes = self.model.modes(self.theta[: self.p], self._sigma(self.theta[self.p :]))
+        modes = self.model.modes(self.theta[: self.p], self.sigma_of_factors(self.theta[self.p :]))
         return MixedFit(
             coefficients=coefficients,
             components=components,
@@ -146,6 +149,10 @@ class _Fit(CrossedModel):
         error = math.sqrt(max(float(self.covariance[j, j]), 0))
         wald = (estimate - null) / error if error > 0 else math.nan
         ratio, ratio_p = self._likelihood_ratio(j, null)
+        added, df = small_sample(self, np.eye(self.p)[j])
+        wide = math.sqrt(error**2 + added)
+        t = (estimate - null) / wide if wide > 0 else math.nan
+        reach = float(stats.t.isf((1 - level) / 2, df)) * wide
         z = float(stats.norm.isf((1 - level) / 2))
         lower, upper = estimate - z * error, estimate + z * error
         details: dict[str, Any] = {
@@ -154,6 +161,10 @@ class _Fit(CrossedModel):
             "wald_interval": (lower, upper),
             "likelihood_ratio": ratio,
             "likelihood_ratio_p": ratio_p,
+            "t_standard_error": wide,
+            "t_df": df,
+            "t_p": float(2 * stats.t.sf(abs(t), df)),
+            "t_interval": (estimate - reach, estimate + reach),
         }
         separated = self.direction is not None and self.direction[j] != 0
         notes: tuple[str, ...] = ()
@@ -180,10 +191,10 @@ class _Fit(CrossedModel):
     def _likelihood_ratio(self, j: int, null: float) -> tuple[float, float]:
         """2 (max - max with coefficient j at ``null``), unpenalised, and its chi-square(1) p."""
         peak = self._unpenalised_peak()
-        free = np.arange(len(self.theta)) != j
-        start = self.theta.copy()
-        start[j] = null
-        _, value, _ = self._search(start, free, penalised=False)
+        with self.reinstated():
+            start = self.theta.copy()
+            start[j] = null
+            _, value = self.best_with(start, j)
         ratio = max(0.0, 2 * (peak - value))
         return ratio, float(stats.chi2.sf(ratio, 1))
 
@@ -203,19 +214,19 @@ class _Fit(CrossedModel):
         """Ends of {value of parameter k: 2 (max - profile) <= chi-square quantile}."""
         peak = self._unpenalised_peak()
         drop = float(stats.chi2.isf(1 - level, 1)) / 2
-        error = math.sqrt(max(float(self.covariance[k, k]), 1e-4))
         limits = []
-        for sign in (-1.0, 1.0):
-            warm = self.theta.copy()
+        with self.reinstated():
+            error = math.sqrt(max(float(self.covariance[k, k]), 1e-4))
+            for sign in (-1.0, 1.0):
+                warm = self.theta.copy()
 
-            def below(value: float, warm: Floats = warm) -> float:
-                free = np.arange(len(self.theta)) != k
-                warm[k] = value
-                found, best, _ = self._search(warm, free, penalised=False)
-                warm[:] = found
-                return best - peak + drop
+                def below(value: float, warm: Floats = warm) -> float:
+                    warm[k] = value
+                    found, best = self.best_with(warm, k)
+                    warm[:] = found
+                    return best - peak + drop
 
-            limits.append(self._cross(below, float(self.theta[k]), sign, error, k))
+                limits.append(self._cross(below, float(self.theta[k]), sign, error, k))
         self.criterion(self.theta)
         return limits[0], limits[1]
 
@@ -248,11 +259,15 @@ class _Fit(CrossedModel):
     def _component(self, name: str, interval: str, level: float) -> Estimate:
         """A random effect's standard deviation with the profile interval."""
         if name not in self.active:
+            k = self.p + len(self.active) + self.at_boundary.index(name)
+            upper = self._profile(k, level)[1] if interval == "profile" else None
             return Estimate(
                 name=f"{name} standard deviation",
                 estimate=0.0,
+                lower=None if upper is None else 0.0,
+                upper=upper,
                 level=level,
-                method="Laplace",
+                method="Laplace; profile interval" if interval == "profile" else "Laplace",
                 n=self.levels[name],
                 notes=("at the boundary: no variation between levels beyond chance",),
             )
@@ -283,9 +298,10 @@ class _Fit(CrossedModel):
         direction = np.concatenate(
             [d_centre * row, d_spread * sigma / spread if spread > 0 else np.zeros(len(sigma))]
         )
-        error = math.sqrt(max(float(direction @ self.covariance @ direction), 0))
+        added, df = small_sample(self, row)
+        variance = max(float(direction @ self.covariance @ direction), 0) + d_centre**2 * added
+        error = math.sqrt(variance)
         logit, scale = float(special.logit(p)), error / (p * (1 - p))
-        df = self._effective_df(row)
         t = float(stats.t.isf((1 - level) / 2, df))
         lower, upper = special.expit([logit - t * scale, logit + t * scale])
         notes: tuple[str, ...] = ()
@@ -315,25 +331,6 @@ class _Fit(CrossedModel):
             },
             notes=notes,
         )
-
-    def _effective_df(self, row: Floats) -> float:
-        """Satterthwaite's df of a linear predictor, from the shares of its variance.
-
-        A component known from few levels makes the normal quantile too small: with five readers
-        the interval would cover 87 % instead of 95 %.
-        """
-        inner = self.covariance[: self.p, : self.p]
-        total = float(row @ inner @ row)
-        if total <= 0:
-            return math.inf
-        spread, left = 0.0, total
-        for name, value in zip(self.active, self.theta[self.p :], strict=True):
-            levels = self.levels[name]
-            share = min(float(value) ** 2 / levels, left)
-            left -= share
-            spread += share**2 / max(levels - 1, 1)
-        spread += left**2 / max(self.n - self.p, 1)
-        return total**2 / spread if spread > 0 else math.inf
 
     def _separated_limits(self, row: Floats, level: float) -> tuple[float, float]:
         single = np.flatnonzero(row)

@@ -14,10 +14,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from readerstudy.analysis.proportions.counts import one_of
+from readerstudy.analysis.result import plain_numbers
 
 Floats = NDArray[np.float64]
 
 METHODS = ("bonferroni", "holm", "hochberg", "bh", "by", "none")
+
+WEAKER = {
+    "bh": "controls the false discovery rate of its family, not the family-wise error",
+    "by": "controls the false discovery rate of its family, not the family-wise error",
+    "none": "not adjusted within its family",
+}
+"""What must be said of decisions by methods that do not keep the family-wise error."""
 
 
 def adjust(p_values: ArrayLike, method: str = "holm") -> Floats:
@@ -69,8 +77,11 @@ class Decision:
     note: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields, ready for JSON."""
-        return {slot: getattr(self, slot) for slot in self.__dataclass_fields__}
+        """The fields, ready for JSON (a missing p is None)."""
+        plain: dict[str, Any] = plain_numbers(
+            {slot: getattr(self, slot) for slot in self.__dataclass_fields__}
+        )
+        return plain
 
     def summary(self) -> str:
         """One line for people."""
@@ -92,15 +103,21 @@ def gatekeeping(
     is tested only when every endpoint of all earlier ones was rejected; an adjusted p is never
     below the largest before it. ``parallel``: one rejection opens the next family, which gets the
     share of alpha that the rejected endpoints held (Bonferroni within all families but the last,
-    which uses ``method``). ``method`` may be one of ``bonferroni``, ``holm``, ``hochberg`` or one
-    of them a family. A missing (NaN) p is not rejected.
+    which uses ``method``). An adjusted p is the smallest alpha at which the endpoint is rejected.
+
+    ``method`` is one of :data:`METHODS` or one of them a family; what does not keep the family-wise
+    error (``bh``, ``by``, ``none``) is said in each decision's note. A missing (NaN) p is not
+    rejected and still takes its place in the family: an endpoint that could not be analysed must
+    not make the others easier.
     """
     one_of(gate, ("serial", "parallel"), "gate")
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha must lie strictly between 0 and 1, got {alpha!r}")
     methods = [method] * len(families) if isinstance(method, str) else list(method)
     if len(methods) != len(families):
         raise ValueError(f"{len(families)} families need as many methods, got {len(methods)}")
     for name in methods:
-        one_of(name, ("bonferroni", "holm", "hochberg"), "method")
+        one_of(name, METHODS, "method")
     seen: set[str] = set()
     for family in families:
         if not family:
@@ -120,7 +137,7 @@ def _serial(
     decisions = []
     floor = 0.0
     for number, (family, method) in enumerate(zip(families, methods, strict=True), start=1):
-        adjusted = np.maximum(np.nan_to_num(adjust(list(family.values()), method), nan=1.0), floor)
+        adjusted = np.maximum(adjust(_missing_as_one(family), method), floor)
         closed = floor > alpha
         for (endpoint, p), value in zip(family.items(), adjusted, strict=True):
             decisions.append(
@@ -130,7 +147,7 @@ def _serial(
                     float(value),
                     bool(value <= alpha),
                     f"family {number}, {method}, serial",
-                    "an earlier family stands in the way" if closed and p <= alpha else "",
+                    _remarks(method, "an earlier family stands in the way", closed and p <= alpha),
                 )
             )
         floor = max(floor, float(adjusted.max()))
@@ -140,23 +157,70 @@ def _serial(
 def _parallel(
     families: Sequence[Mapping[str, float]], methods: Sequence[str], alpha: float
 ) -> list[Decision]:
+    used = [*("bonferroni" for _ in families[:-1]), methods[-1]]
+    p_values = [_missing_as_one(family) for family in families]
+    adjusted = _smallest_alphas(p_values, used[-1])
     decisions = []
-    share = 1.0  # of alpha, carried to this family
-    for number, (family, method) in enumerate(zip(families, methods, strict=True), start=1):
-        last = number == len(families)
-        used = method if last else "bonferroni"
-        raw = np.nan_to_num(adjust(list(family.values()), used), nan=1.0)
-        adjusted = np.minimum(raw / share, 1.0) if share > 0 else np.ones(len(raw))
-        for (endpoint, p), value in zip(family.items(), adjusted, strict=True):
+    opened = True
+    for number, (family, values) in enumerate(zip(families, adjusted, strict=True), start=1):
+        for (endpoint, p), value in zip(family.items(), values, strict=True):
             decisions.append(
                 Decision(
                     endpoint,
                     float(p),
                     float(value),
                     bool(value <= alpha),
-                    f"family {number}, {used}, parallel",
-                    "no earlier family let alpha through" if share == 0 and p <= alpha else "",
+                    f"family {number}, {used[number - 1]}, parallel",
+                    _remarks(
+                        used[number - 1],
+                        "no earlier family let alpha through",
+                        not opened and p <= alpha,
+                    ),
                 )
             )
-        share *= float((adjusted <= alpha).mean())
+        opened = opened and bool((values <= alpha).any())
     return decisions
+
+
+def _remarks(method: str, obstacle: str, stopped: bool) -> str:
+    return "; ".join(part for part in (WEAKER.get(method, ""), obstacle if stopped else "") if part)
+
+
+def _missing_as_one(family: Mapping[str, float]) -> Floats:
+    """An endpoint that could not be analysed still takes its place in the family."""
+    return np.nan_to_num(np.array(list(family.values()), dtype=float), nan=1.0)
+
+
+def _smallest_alphas(families: Sequence[Floats], last_method: str) -> list[Floats]:
+    """The smallest overall alpha at which each endpoint is rejected (1 where none does).
+
+    Rejections only grow with alpha, and turn where alpha times a possible share reaches an adjusted
+    p, so the answer is found by bisection among those.
+    """
+    adjusted = [adjust(p, "bonferroni") for p in families[:-1]]
+    adjusted.append(adjust(families[-1], last_method))
+
+    def rejected(alpha: float, upto: int) -> NDArray[np.bool_]:
+        share = 1.0
+        for values in adjusted[: upto + 1]:
+            passed = (values <= alpha * share * (1 + 1e-12)) & (share > 0)
+            share *= float(passed.mean())
+        return np.asarray(passed)
+
+    answers = []
+    turns, shares = np.empty(0), np.ones(1)
+    for number, values in enumerate(adjusted):
+        turns = np.unique(np.concatenate([turns, (values / shares[:, None]).ravel(), [1.0]]))
+        turns = turns[turns <= 1.0]
+        found = np.ones(len(values))
+        for k in range(len(values)):
+            low, high = -1, len(turns) - 1
+            while high - low > 1:
+                middle = (low + high) // 2
+                opened = rejected(turns[middle], number)[k]
+                low, high = (low, middle) if opened else (middle, high)
+            found[k] = turns[high]
+        answers.append(found)
+        parts = np.arange(1, len(values) + 1) / len(values)
+        shares = np.unique(np.outer(shares, parts))
+    return answers

@@ -7,6 +7,8 @@ tested against chance and set beside the acquired scans' own rate.
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import math
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +22,7 @@ from readerstudy.analysis.bootstrap import bootstrap_sums, interval_from
 from readerstudy.analysis.crossed_mean import u_statistic_contrast
 from readerstudy.analysis.hype import hype_infinity, hype_time, staircase_next
 from readerstudy.analysis.judgments import ORIGINS, JudgmentMatrix, judgment_matrix
+from readerstudy.analysis.multiplicity import adjust
 from readerstudy.analysis.proportions.counts import checked_level
 from readerstudy.analysis.realism_pooled import (
     PooledRate,
@@ -58,6 +61,7 @@ class RealismResult:
     by_reader: dict[Hashable, dict[str, Estimate]]
     by_generator: dict[str, PooledRate]
     generator_difference: dict[str, dict[str, Estimate]]
+    generator_comparison: dict[str, dict[str, Estimate]]
     by_label: dict[str, dict[str, PooledRate]]
     label_difference: dict[str, dict[str, Estimate]]
     hype: Estimate | None
@@ -96,6 +100,8 @@ class RealismResult:
             if generator in self.generator_difference:
                 against = self.generator_difference[generator]["u_statistic"]
                 yield f"generator {generator} - acquired", "u_statistic", against
+        for pair, ways in self.generator_comparison.items():
+            yield f"generator {pair}", "u_statistic", ways["u_statistic"]
         for label, origins_of in self.by_label.items():
             for origin, rate in origins_of.items():
                 yield f"{label}, {origin}", "u_statistic", rate.primary
@@ -148,16 +154,22 @@ def realism_rates(
             alpha=alpha,
         )
 
-    def against_acquired(key: str, other: str = "acquired") -> dict[str, Estimate]:
+    def against(key: str, other: str = "acquired", name: str = "") -> dict[str, Estimate]:
+        first, second = (text.split("\n")[-1] for text in (key, other))
         return difference_four_ways(
-            matrix.of(masks[key]), matrix.of(masks[other]), draws[key] - draws[other], level=level
+            matrix.of(masks[key]),
+            matrix.of(masks[other]),
+            draws[key] - draws[other],
+            level=level,
+            name=name or "generated minus acquired",
+            labels=(first, second),
         )
 
     notes = list(matrix.notes)
     present = [origin for origin in ORIGINS if masks[origin].any()]
     if len(present) < 2:
         notes.append(f"only {present[0]} scans were read: no comparison of origins")
-    difference = against_acquired("generated") if len(present) == 2 else {}
+    difference = against("generated") if len(present) == 2 else {}
     generators = sorted({g for g in matrix.generators if g})
     labels = sorted({one for case in matrix.labels for one in case}) if by_label else []
     label_rates: dict[str, dict[str, PooledRate]] = {}
@@ -170,9 +182,9 @@ def realism_rates(
             if masks[key].any()
         }
         if len(label_rates[label]) == 2:
-            label_difference[label] = against_acquired(keys["generated"], keys["acquired"])
+            label_difference[label] = against(keys["generated"], keys["acquired"])
     acquired_read = "acquired" in present
-    return RealismResult(
+    result = RealismResult(
         chance=chance,
         level=level,
         margin=margin,
@@ -181,7 +193,13 @@ def realism_rates(
         by_reader=_by_reader(matrix, chance, level),
         by_generator={g: pool(f"generator\n{g}", f"realism rate of {g}") for g in generators},
         generator_difference={
-            g: against_acquired(f"generator\n{g}") for g in generators if acquired_read
+            g: against(f"generator\n{g}", name=f"{g} minus acquired")
+            for g in generators
+            if acquired_read
+        },
+        generator_comparison={
+            f"{a} - {b}": against(f"generator\n{a}", f"generator\n{b}", f"{a} minus {b}")
+            for a, b in itertools.combinations(generators, 2)
         },
         by_label=label_rates,
         label_difference=label_difference,
@@ -189,6 +207,31 @@ def realism_rates(
         accuracy=_accuracy(matrix, top, bottom, level),
         notes=tuple(notes),
     )
+    return _with_adjusted_p(result)
+
+
+def _with_adjusted_p(result: RealismResult) -> RealismResult:
+    """Many labels and generators are many tests: each difference's ``details`` also hold its p
+    adjusted within its family, by Holm and by Benjamini-Hochberg, way by way."""
+    return dataclasses.replace(
+        result,
+        label_difference=_adjusted(result.label_difference),
+        generator_difference=_adjusted(result.generator_difference),
+        generator_comparison=_adjusted(result.generator_comparison),
+    )
+
+
+def _adjusted(family: dict[str, dict[str, Estimate]]) -> dict[str, dict[str, Estimate]]:
+    out: dict[str, dict[str, Estimate]] = {key: {} for key in family}
+    for way in next(iter(family.values()), {}):
+        found = [ways[way].p_value for ways in family.values()]
+        p = [math.nan if value is None else value for value in found]
+        holm, bh = adjust(p, "holm"), adjust(p, "bh")
+        for key, one, other in zip(family, holm, bh, strict=True):
+            estimate = family[key][way]
+            more = {"p_holm": float(one), "p_bh": float(other), "family_size": len(family)}
+            out[key][way] = dataclasses.replace(estimate, details={**estimate.details, **more})
+    return out
 
 
 def _masks(matrix: JudgmentMatrix, *, by_label: bool) -> dict[str, Bools]:

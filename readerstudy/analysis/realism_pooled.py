@@ -20,6 +20,11 @@ from readerstudy.analysis import proportions
 from readerstudy.analysis.bootstrap import bootstrap_estimate
 from readerstudy.analysis.crossed_mean import u_statistic_difference, u_statistic_rate
 from readerstudy.analysis.mixed import crossed_logistic
+from readerstudy.analysis.realism_equivalence import (
+    of_replicates,
+    on_its_own_scale,
+    on_the_logit,
+)
 from readerstudy.analysis.result import Estimate
 
 Floats = NDArray[np.float64]
@@ -87,6 +92,8 @@ def pooled_rate(
     n, successes = int(present.sum()), int(np.nansum(real))
     u = u_statistic_rate(real, null=chance, level=level, name=name)
     mixed = mixed_rate(real, null=chance, level=level, name=name)
+    if successes in (0, n) and n:
+        mixed = _bounded_like(mixed, u)
     boot = bootstrap_estimate(
         replicates,
         successes / n if n else math.nan,
@@ -105,9 +112,9 @@ def pooled_rate(
         if low <= 0 or high >= 1:
             raise ValueError(f"margin {margin:g} around {chance:g} leaves 0 to 1; choose a smaller")
         for way, estimate in (("u_statistic", u), ("reader_averaged", averaged)):
-            equivalence[way] = _equivalence(estimate, chance, margin, alpha)
-        equivalence["mixed"] = _equivalence_on_logit(mixed, chance, margin, alpha)
-        equivalence["bootstrap"] = _equivalence_of(replicates, boot, chance, margin, alpha)
+            equivalence[way] = on_its_own_scale(estimate, chance, margin, alpha)
+        equivalence["mixed"] = on_the_logit(mixed, chance, margin, alpha)
+        equivalence["bootstrap"] = of_replicates(replicates, boot, chance, margin, alpha)
     return PooledRate(
         name=name,
         n=n,
@@ -133,10 +140,11 @@ def reader_averaged(
 
 
 def mixed_rate(real: Floats, *, null: float | None, level: float, name: str = "rate") -> Estimate:
-    """Marginal probability of the crossed logistic model, tested by likelihood ratio.
+    """Marginal probability of the crossed logistic model with its t interval and test.
 
-    At a chance of one half the conditional and the marginal null are the same, and p is the
-    likelihood ratio's; elsewhere it is the t test on the logit of the marginal probability.
+    Both are on the logit, with the small-sample correction for few readers. The likelihood ratio
+    against one half (where the conditional and the marginal null are the same) is in ``details``;
+    it is the test where the outcome is constant and t has nothing to go by.
     """
     r, c = np.nonzero(np.isfinite(real))
     if len(r) == 0:
@@ -147,7 +155,7 @@ def mixed_rate(real: Floats, *, null: float | None, level: float, name: str = "r
     intercept = fit.coefficients["intercept"]
     p_value: float | None = None
     statistic: float | None = None
-    if null is not None and null == 0.5:
+    if null is not None and averaged.notes and null == 0.5:
         p_value = intercept.details["likelihood_ratio_p"]
         statistic = intercept.details["likelihood_ratio"]
     elif null is not None:
@@ -175,6 +183,7 @@ def mixed_rate(real: Floats, *, null: float | None, level: float, name: str = "r
             "log_odds": intercept.estimate,
             "log_odds_standard_error": intercept.standard_error,
             "wald_p": intercept.details["wald_p"],
+            "likelihood_ratio": intercept.details["likelihood_ratio"],
             "likelihood_ratio_p": intercept.details["likelihood_ratio_p"],
         },
         notes=tuple(dict.fromkeys((*fit.notes, *averaged.notes))),
@@ -188,8 +197,13 @@ def difference_four_ways(
     *,
     level: float,
     name: str = "generated minus acquired",
+    labels: tuple[str, str] = ("generated", "acquired"),
 ) -> dict[str, Estimate]:
-    """Generated minus acquired realism rate by the four ways and the warned plain score."""
+    """Generated minus acquired realism rate by the four ways and the warned plain score.
+
+    Any two sets of different cases read by the same readers will do, two generators for one;
+    ``labels`` name them in the notes.
+    """
     n = int(np.isfinite(generated).sum() + np.isfinite(acquired).sum())
     estimate = _mean(generated) - _mean(acquired)
     paired = _reader_rates(generated) - _reader_rates(acquired)
@@ -201,7 +215,9 @@ def difference_four_ways(
     )
     plain = proportions.miettinen_nurminen(*table, level=level)
     return {
-        "u_statistic": u_statistic_difference(generated, acquired, level=level, name=name),
+        "u_statistic": u_statistic_difference(
+            generated, acquired, level=level, name=name, labels=labels
+        ),
         "mixed": _mixed_difference(generated, acquired, level, name),
         "bootstrap": bootstrap_estimate(
             replicates, estimate, null=0.0, level=level, name=name, n=n
@@ -214,7 +230,7 @@ def difference_four_ways(
 
 
 def _mixed_difference(generated: Floats, acquired: Floats, level: float, name: str) -> Estimate:
-    """Log odds ratio of origin with reader, reader-by-origin and case random; LR test.
+    """Log odds ratio of origin with reader, reader-by-origin and case random; t test.
 
     Readers differ in how well they tell the origins apart; without the reader-by-origin term the
     standard error of the difference would forget it.
@@ -237,21 +253,27 @@ def _mixed_difference(generated: Floats, acquired: Floats, level: float, name: s
         interval="wald",
     )
     effect = fit.coefficients["origin"]
+    open_ended = bool(effect.notes)  # separated: the interval is the profile's
+    lower, upper = (effect.lower, effect.upper) if open_ended else effect.details["t_interval"]
+    ratio, ratio_p = (effect.details[k] for k in ("likelihood_ratio", "likelihood_ratio_p"))
     there, here = fit.probability([1, 1], level=level), fit.probability([1, 0], level=level)
     return Estimate(
         name=label,
         estimate=effect.estimate,
-        standard_error=effect.standard_error,
-        lower=effect.lower,
-        upper=effect.upper,
+        standard_error=effect.details["t_standard_error"],
+        lower=lower,
+        upper=upper,
         level=level,
         null=0.0,
-        statistic=effect.details["likelihood_ratio"],
-        df=1.0,
-        p_value=effect.details["likelihood_ratio_p"],
-        method="crossed logistic (Laplace): reader, reader by origin, case; LR test, Wald interval",
+        statistic=ratio if open_ended else effect.estimate / effect.details["t_standard_error"],
+        df=1.0 if open_ended else effect.details["t_df"],
+        p_value=ratio_p if open_ended else effect.details["t_p"],
+        method="crossed logistic (Laplace): reader, reader by origin, case; "
+        + ("likelihood-ratio test, profile interval" if open_ended else "t test and interval"),
         n=len(r),
         details={
+            "likelihood_ratio": ratio,
+            "likelihood_ratio_p": ratio_p,
             "marginal_generated": there.estimate,
             "marginal_acquired": here.estimate,
             "marginal_difference": there.estimate - here.estimate,
@@ -329,93 +351,20 @@ def _t_over_readers(
     )
 
 
-def _equivalence(estimate: Estimate, chance: float, margin: float, alpha: float) -> Estimate:
-    """TOST of an estimate with a standard error and df, on its own scale."""
-    error, df = estimate.standard_error, estimate.df
-    if error is None or not isinstance(df, (int, float)):
-        return _no_equivalence(estimate, chance, margin, alpha)
-    p_lower = float(stats.t.sf((estimate.estimate - chance + margin) / error, df))
-    p_upper = float(stats.t.cdf((estimate.estimate - chance - margin) / error, df))
-    half = float(stats.t.isf(alpha, df)) * error
-    ends = (estimate.estimate - half, estimate.estimate + half)
-    return _tost(estimate, chance, margin, alpha, p_lower, p_upper, ends)
-
-
-def _equivalence_on_logit(
-    estimate: Estimate, chance: float, margin: float, alpha: float
-) -> Estimate:
-    scale, df = estimate.details.get("logit_standard_error"), estimate.df
-    separated = any("separation" in note for note in estimate.notes)
-    if scale is None or separated or not isinstance(df, (int, float)):
-        return _no_equivalence(estimate, chance, margin, alpha)
-    centre = estimate.details["logit"]
-    low, high = special.logit(chance - margin), special.logit(chance + margin)
-    p_lower = float(stats.t.sf((centre - low) / scale, df))
-    p_upper = float(stats.t.cdf((centre - high) / scale, df))
-    half = float(stats.t.isf(alpha, df)) * scale
-    ends = (float(special.expit(centre - half)), float(special.expit(centre + half)))
-    return _tost(estimate, chance, margin, alpha, p_lower, p_upper, ends)
-
-
-def _equivalence_of(
-    replicates: Floats, estimate: Estimate, chance: float, margin: float, alpha: float
-) -> Estimate:
-    kept = replicates[np.isfinite(replicates)]
-    if len(kept) == 0 or float(np.ptp(kept)) == 0:
-        return _no_equivalence(estimate, chance, margin, alpha)
-    p_lower = (float((kept <= chance - margin).sum()) + 1) / (len(kept) + 1)
-    p_upper = (float((kept >= chance + margin).sum()) + 1) / (len(kept) + 1)
-    lower, upper = np.quantile(kept, [alpha, 1 - alpha])
-    ends = (float(lower), float(upper))
-    return _tost(estimate, chance, margin, alpha, p_lower, p_upper, ends)
-
-
-def _tost(
-    estimate: Estimate,
-    chance: float,
-    margin: float,
-    alpha: float,
-    p_lower: float,
-    p_upper: float,
-    ends: tuple[float, float],
-) -> Estimate:
-    p_value = max(p_lower, p_upper)
-    return Estimate(
-        name=f"{estimate.name}, equivalence to chance",
-        estimate=estimate.estimate,
-        standard_error=estimate.standard_error,
-        lower=ends[0],
-        upper=ends[1],
-        level=1 - 2 * alpha,
-        null=chance,
-        df=estimate.df,
-        p_value=p_value,
-        alternative="equivalence",
-        method=f"TOST; {estimate.method}",
-        n=estimate.n,
-        details={
-            "margin": margin,
-            "p_lower": p_lower,
-            "p_upper": p_upper,
-            "equivalent": p_value < alpha,
-            "alpha": alpha,
-        },
-    )
-
-
-def _no_equivalence(estimate: Estimate, chance: float, margin: float, alpha: float) -> Estimate:
-    return Estimate(
-        name=f"{estimate.name}, equivalence to chance",
-        estimate=estimate.estimate,
-        level=1 - 2 * alpha,
-        null=chance,
-        p_value=1.0,
-        alternative="equivalence",
-        method=f"TOST; {estimate.method}",
-        n=estimate.n,
-        details={"margin": margin, "equivalent": False, "alpha": alpha},
-        notes=("no standard error to test with: equivalence is not shown",),
-    )
+def _bounded_like(mixed: Estimate, exact: Estimate) -> Estimate:
+    """All judgments alike: the likelihood knows nothing of how readers and cases vary, so what it
+    excludes would be that of independent readings. The exact bound takes its place."""
+    return dataclasses.replace(
+        mixed,
+        standard_error=None,
+        lower=exact.lower,
+        upper=exact.upper,
+        statistic=None,
+        df=None,
+        p_value=exact.p_value,
+        notes=(*mixed.notes, "all judgments alike: interval and p are the exact ones of the "
+               "U-statistic's degenerate case"),
+    )  # fmt: skip
 
 
 def _with_note(estimate: Estimate, note: str) -> Estimate:

@@ -16,6 +16,7 @@ import pandas as pd
 from readerstudy.analysis import mrmc
 from readerstudy.analysis.judgments import judgment_matrix
 from readerstudy.analysis.multiplicity import Decision, gatekeeping
+from readerstudy.analysis.plan import MEASURES, SECTIONS, checked_plan
 from readerstudy.analysis.realism import RealismResult, realism_rates
 from readerstudy.analysis.report_sections import (
     agreement_section,
@@ -26,42 +27,9 @@ from readerstudy.analysis.report_sections import (
     mixed_section,
     process_section,
 )
-from readerstudy.analysis.result import Estimate
+from readerstudy.analysis.result import Estimate, plain_numbers
 
-SECTIONS = (
-    "realism",
-    "detection",
-    "mrmc",
-    "agreement",
-    "intra_reader",
-    "mixed",
-    "process",
-    "diversity",
-)
-
-DEFAULTS: dict[str, Any] = {
-    "chance": 0.5,
-    "margin": None,
-    "alpha": 0.05,
-    "level": 0.95,
-    "seed": 0,
-    "bootstrap": 10_000,
-    "fixed": ["origin"],
-    "covariance": "jackknife",
-    "sections": list(SECTIONS),
-    "endpoints": [{"name": "fool rate against chance", "measure": "fool rate"}],
-    "multiplicity": {"method": "holm", "gate": "serial"},
-}
-
-MEASURES = (
-    "fool rate",
-    "acquired rate",
-    "difference",
-    "accuracy",
-    "equivalence",
-    "auc",
-    "d-prime",
-)
+__all__ = ["MEASURES", "SECTIONS", "StudyReport", "checked_plan", "run_plan", "sections_needed"]
 
 
 @dataclass(frozen=True)
@@ -149,8 +117,8 @@ def run_plan(table: pd.DataFrame, plan: Mapping[str, Any] | None = None) -> Stud
         gatekeeping(
             families,
             alpha=chosen["alpha"],
-            method=chosen["multiplicity"].get("method", "holm"),
-            gate=chosen["multiplicity"].get("gate", "serial"),
+            method=chosen["multiplicity"]["method"],
+            gate=chosen["multiplicity"]["gate"],
         )
         if families
         else []
@@ -158,33 +126,14 @@ def run_plan(table: pd.DataFrame, plan: Mapping[str, Any] | None = None) -> Stud
     return StudyReport(chosen, sections, endpoints, decisions, failures, matrix.notes)
 
 
-def checked_plan(plan: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The plan with its defaults; unknown keys, sections and measures raise ``ValueError``."""
-    given = dict(plan or {})
-    unknown = sorted(set(given) - set(DEFAULTS))
-    if unknown:
-        raise ValueError(
-            f"the plan has unknown keys {', '.join(map(repr, unknown))}; known are "
-            f"{', '.join(DEFAULTS)}"
-        )
-    chosen = {**DEFAULTS, **given}
-    strange = [name for name in chosen["sections"] if name not in SECTIONS]
-    if strange:
-        raise ValueError(f"unknown section {strange[0]!r}; known are {', '.join(SECTIONS)}")
-    names = []
-    for endpoint in chosen["endpoints"]:
-        if not isinstance(endpoint, Mapping) or "measure" not in endpoint:
-            raise ValueError(f"an endpoint needs a measure, got {endpoint!r}")
-        if endpoint["measure"] not in MEASURES:
-            raise ValueError(
-                f"unknown measure {endpoint['measure']!r}; known are {', '.join(MEASURES)}"
-            )
-        if endpoint["measure"] == "equivalence" and chosen["margin"] is None:
-            raise ValueError("an equivalence endpoint needs the plan's margin")
-        names.append(endpoint.get("name", endpoint["measure"]))
-    if len(set(names)) < len(names):
-        raise ValueError("two endpoints have the same name")
-    return chosen
+def sections_needed(plan: Mapping[str, Any], endpoint: str) -> list[str]:
+    """The sections that the endpoints of ``plan`` are read from; ``endpoint`` must be one."""
+    chosen = checked_plan(plan)
+    names = [one["name"] for one in chosen["endpoints"]]
+    if endpoint not in names:
+        raise ValueError(f"the plan has no endpoint {endpoint!r}; it has {', '.join(names)}")
+    homes = {"auc": "mrmc", "d-prime": "detection"}
+    return list(dict.fromkeys(homes.get(one["measure"], "realism") for one in chosen["endpoints"]))
 
 
 def _mrmc(table: pd.DataFrame, plan: Mapping[str, Any]) -> dict[str, Any]:
@@ -205,7 +154,7 @@ def _endpoints(
     found: dict[str, Estimate] = {}
     families: dict[int, dict[str, float]] = {}
     for endpoint in plan["endpoints"]:
-        name = endpoint.get("name", endpoint["measure"])
+        name = endpoint["name"]
         try:
             estimate = _endpoint(endpoint, sections)
         except (KeyError, AttributeError) as fault:
@@ -214,12 +163,12 @@ def _endpoints(
         if estimate is not None:
             found[name] = estimate
         p = float("nan") if estimate is None or estimate.p_value is None else estimate.p_value
-        families.setdefault(int(endpoint.get("family", 1)), {})[name] = p
+        families.setdefault(endpoint["family"], {})[name] = p
     return found, [families[number] for number in sorted(families)]
 
 
 def _endpoint(endpoint: Mapping[str, Any], sections: Mapping[str, Any]) -> Estimate:
-    measure, way = endpoint["measure"], endpoint.get("way", "u_statistic")
+    measure, way = endpoint["measure"], endpoint["way"]
     if measure == "auc":
         result: mrmc.MrmcResult = sections["mrmc"]["obuchowski_rockette"]
         return next(iter(result.modalities.values()))
@@ -278,6 +227,4 @@ def plain(content: Any) -> Any:
         return [plain(item) for item in content]
     if hasattr(content, "tolist"):
         return plain(content.tolist())
-    if isinstance(content, float) and content != content:
-        return None
-    return content
+    return plain_numbers(content)

@@ -18,10 +18,12 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 # Words by which tables from elsewhere say "signal present" / "signal absent".
-POSITIVE_WORDS = {"1", "1.0", "true", "yes", "y", "positive", "pos", "abnormal", "diseased",
-                  "present", "synthetic", "generated", "fake"}  # fmt: skip
-NEGATIVE_WORDS = {"0", "0.0", "false", "no", "n", "negative", "neg", "normal", "healthy",
-                  "absent", "real", "acquired"}  # fmt: skip
+POSITIVE_WORDS = {"1", "1.0", "true", "t", "yes", "y", "positive", "pos", "+", "abnormal",
+                  "diseased", "disease", "present", "malignant", "synthetic", "synth", "generated",
+                  "fake", "artificial", "ai", "gan", "computer"}  # fmt: skip
+NEGATIVE_WORDS = {"0", "0.0", "false", "f", "no", "n", "negative", "neg", "-", "normal", "healthy",
+                  "nondiseased", "non-diseased", "absent", "benign", "real", "acquired", "genuine",
+                  "authentic", "original"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,8 @@ def numeric(table: pd.DataFrame, column: str) -> pd.Series:
     wrong = values.isna() & table[column].notna()
     if wrong.any():
         raise ValueError(
-            f"{name_rows(table.index[wrong])}: {column} {table.loc[wrong, column].iloc[0]!r} "
-            "is not a number"
+            f"{name_rows(table.index[wrong])}: {column} "
+            f"{shown(table.loc[wrong, column].iloc[0])} is not a number"
         )
     infinite = np.isinf(values.to_numpy(dtype=float))
     if infinite.any():
@@ -111,7 +113,7 @@ def binary(table: pd.DataFrame, column: str, *, positive: Hashable | None = None
             wrong = known & (codes == words.index(_word(others[1])))
             raise ValueError(
                 f"{name_rows(table.index[wrong])}: {column} has more than two labels "
-                f"({', '.join(repr(label) for label in [positive, *others])})"
+                f"({', '.join(shown(label) for label in [positive, *others])})"
             )
         chosen = np.array([float(w == _word(positive)) for w in words] + [np.nan])
         return pd.Series(chosen[codes], index=table.index, dtype=float)

@@ -245,3 +245,125 @@ def test_a_reader_of_the_pipe_who_leaves_is_no_fault(tmp_path):
         shell=True, capture_output=True, text=True, cwd=Path(__file__).parents[2], check=True,
     )  # fmt: skip
     assert done.stderr == ""
+
+
+def spelt(table: pd.DataFrame, *, separator=",", line="\n", first="", encoding="utf-8") -> str:
+    """The table as other programmes write it."""
+    text = first + table.to_csv(index=False, sep=separator, lineterminator=line)
+    Path("spelt.csv").write_bytes(text.encode(encoding))
+    return "spelt.csv"
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        {"separator": ";", "line": "\r\n", "encoding": "utf-8-sig"},
+        {"separator": "\t", "encoding": "utf-16"},
+        {"separator": ";", "first": "sep=;\r\n"},
+        {"line": "\r", "first": "\r\r"},
+        {"separator": "|"},
+    ],
+    ids=str,
+)
+def test_tables_as_other_programmes_write_them(way, capsys):
+    table = judgment_table(3, 10)
+    assert main(["proportion", write(table), "--by", "origin", "--json"]) == 0
+    expected = json.loads(capsys.readouterr().out)["results"]
+    assert main(["proportion", spelt(table, **way), "--by", "origin", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["results"] == expected
+    table.loc[4, "judgment"] = "maybe"
+    line = 6 + way.get("first", "").count("\r")
+    assert f"line {line}:" in fault(["realism", spelt(table, **way)], capsys)
+
+
+def test_decimal_commas_are_numbers_where_the_comma_separates_no_cells(capsys):
+    rows = [("A", k, k % 2, k + 0.5 * (k % 3)) for k in range(12)]
+    table = pd.DataFrame(rows, columns=["reader", "case", "truth", "rating"])
+    assert main(["roc", write(table), "--json"]) == 0
+    expected = json.loads(capsys.readouterr().out)["results"]
+    table["rating"] = table["rating"].astype(str).str.replace(".", ",")
+    assert main(["roc", spelt(table, separator=";"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["results"] == expected
+
+
+@pytest.mark.parametrize(
+    ("synthetic", "real", "options"),
+    [
+        ("FAKE", "Real", []),
+        ("Generated", "Acquired", []),
+        ("TRUE", "FALSE", []),
+        (1, 0, []),
+        (2, 1, ["--synthetic", "2"]),
+        ("KI", "Echt", ["--synthetic", "ki"]),
+    ],
+)
+def test_spellings_of_the_judgment(synthetic, real, options, capsys):
+    table = judgment_table(3, 10)
+    words = {"synthetic": synthetic, "real": real}
+    main(["detection", write(table), "--json"])
+    expected = json.loads(capsys.readouterr().out)["results"]
+    spoken = table.assign(judgment=table["judgment"].map(words))
+    assert main(["detection", write(spoken), *options, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["results"] == expected
+    # 1 could as well mean "real": how it was read is said.
+    said = any("the other way round" in note for note in found["notes"])
+    assert said is (str(synthetic) in ("1", "TRUE"))
+
+
+def test_doubled_readings_are_named_by_every_command_that_takes_judgments(capsys):
+    table = judgment_table(3, 10)
+    doubled = write(pd.concat([table, table.iloc[[2]]]))
+    for command in ("realism", "detection", "proportion", "agreement", "mixed", "report"):
+        assert "lines 4, 32" in fault([command, doubled], capsys)
+
+
+def test_faults_of_options_and_plans_name_what_is_wrong(capsys):
+    table = write(judgment_table(3, 10))
+    assert "--seed must not be negative" in fault(["realism", table, "--seed", "-1"], capsys)
+    assert "one character" in fault(["realism", table, "--delimiter", "::"], capsys)
+    plans = {
+        "alpha: 0.05\nmargn: 0.1\n": "p.yaml: line 2: the plan has unknown keys 'margn'",
+        "endpoints:\n  - measure: auc\n  - measure: joy\n": "p.yaml: line 3: unknown measure",
+        "seed: 1\nalpha: 0.1\nseed: 2\n": "p.yaml: line 3: 'seed' stands twice (first on line 1)",
+        "multiplicity:\n  method: luck\n": "p.yaml: line 2: method must be one of",
+        "- 1\n": "must be a mapping",
+    }
+    for text, message in plans.items():
+        Path("p.yaml").write_text(text)
+        assert message in fault(["report", table, "--plan", "p.yaml"], capsys)
+    strange = write(judgment_table(3, 10).assign(judgment=3))
+    said = fault(["realism", strange], capsys)
+    assert "judgment 3 is unknown" in said
+    assert "--synthetic" in said
+
+
+@pytest.mark.parametrize("judged", ["real", "synthetic"])
+def test_json_stays_strict_where_a_reader_always_answers_alike(judged, capsys):
+    def no_constant(name):
+        raise AssertionError(f"{name} is not JSON")
+
+    table = write(judgment_table(3, 8).assign(judgment=judged))
+    for command in ("realism", "detection", "proportion", "agreement", "mixed", "report"):
+        assert main([command, table, "--json"]) == 0
+        json.loads(capsys.readouterr().out, parse_constant=no_constant)
+
+
+def test_power_of_the_plan_and_of_the_simple_designs(capsys):
+    lines = {
+        "power --goal two-proportions --rate .5 --rate2 .75 --power .9": 77,  # R power.prop.test
+        "power --goal roc --auc .8 --power .95": None,
+        "power --goal pairs --rate .2 --rate2 .05 --cases 100": None,
+        "power --goal kappa --effect .6 --null .3 --rate .4 --rate2 .5": None,
+    }
+    for line, expected in lines.items():
+        assert main([*line.split(), "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)["results"]["estimate"]
+        assert expected is None or found == expected
+    Path("p.yaml").write_text("bootstrap: 20\nendpoints: [{measure: difference}]\n")
+    line = (
+        "power --goal plan --plan p.yaml --rate .2 --rate2 .9 --readers 4 --cases 10 --simulate 3"
+    )
+    assert main(line.split()) == 0
+    assert "goal: 'difference'" in capsys.readouterr().out
+    assert "needs --rate2" in fault(["power", "--goal", "kappa", "--effect", ".5"], capsys)

@@ -88,6 +88,35 @@ def test_profile_and_likelihood_ratio_equal_lme4():
         )
 
 
+def test_a_component_at_its_boundary_may_leave_it_where_a_coefficient_is_held():
+    # lme4 1.1.31: both variances are zero at the maximum but not without x; a ratio that kept them
+    # at zero would be 21.3. confint(glmer, method = "profile") for all four.
+    found = fit("crossed_boundary", design="slope")
+    assert found.log_likelihood == pytest.approx(-122.08659, abs=1e-4)
+    x, intercept = found.coefficients["x"], found.coefficients["intercept"]
+    assert x.details["likelihood_ratio"] == pytest.approx(19.10978, abs=1e-3)
+    assert (x.lower, x.upper) == pytest.approx((-2.17738, -0.83005), abs=2e-3)
+    assert (intercept.lower, intercept.upper) == pytest.approx((-0.92640, -0.18038), abs=2e-3)
+    for factor, upper in (("reader", 0.50522), ("case", 0.59437)):
+        component = found.components[factor]
+        assert (component.estimate, component.lower) == (0.0, 0.0)
+        assert component.upper == pytest.approx(upper, abs=2e-3)
+
+
+def test_few_readers_widen_the_interval_as_their_number_asks():
+    # Balanced, intercept only: the variance of the mean logit is sigma^2 / R of the readers' own,
+    # and the correction makes that sigma^2 / (R - 1).
+    rng = np.random.default_rng(4)
+    reader = np.repeat(np.arange(6), 4000)
+    y = rng.random(len(reader)) < special.expit(0.3 + rng.normal(0, 0.8, 6)[reader])
+    found = crossed_logistic(y, reader, None, interval="wald")
+    intercept = found.coefficients["intercept"]
+    sigma = found.components["reader"].estimate
+    added = intercept.details["t_standard_error"] ** 2 - intercept.standard_error**2
+    assert added == pytest.approx(sigma**2 / 5 - sigma**2 / 6, rel=0.02)
+    assert intercept.details["t_df"] == pytest.approx(5, abs=0.1)
+
+
 def test_statsmodels_bayesian_standard_errors_are_half_of_lme4s():
     # Why that model is not used here: its posterior is a mean-field approximation.
     table = pd.read_csv(DATA / "crossed_full.csv")

@@ -91,3 +91,27 @@ def test_gatekeeping_keeps_the_family_wise_error(gate):
 def test_one_endpoint_in_two_families_is_refused():
     with pytest.raises(ValueError, match="more than one family"):
         gatekeeping([{"a": 0.1}, {"a": 0.2}])
+
+
+def test_an_endpoint_that_could_not_be_analysed_still_takes_its_place():
+    for gate in ("serial", "parallel"):
+        decisions = gatekeeping([{"a": 0.03, "b": float("nan")}], alpha=0.05, gate=gate)
+        assert decisions[0].adjusted == pytest.approx(0.06)
+        assert not decisions[0].rejected
+        assert decisions[1].to_dict()["p_value"] is None
+
+
+def test_a_parallel_adjusted_p_is_the_smallest_alpha_that_rejects():
+    families = [{"a": 0.01, "b": 0.03}, {"c": 0.02, "d": 0.009}]
+    for decision in gatekeeping(families, alpha=0.05, gate="parallel"):
+        for alpha, rejected in ((decision.adjusted * 0.999, False), (decision.adjusted, True)):
+            again = {
+                d.endpoint: d.rejected for d in gatekeeping(families, alpha=alpha, gate="parallel")
+            }
+            assert again[decision.endpoint] is rejected
+
+
+def test_methods_that_do_not_keep_the_family_wise_error_say_so():
+    (decision,) = gatekeeping([{"a": 0.01}], method="bh")
+    assert "false discovery rate" in decision.note
+    assert gatekeeping([{"a": 0.01}], method="none")[0].note == "not adjusted within its family"

@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
+from readerstudy.analysis import detection, power, proportions
 from readerstudy.analysis.mrmc import Pilot, mrmc_power, obuchowski_rockette
 from readerstudy.analysis.power import (
     auc_differs,
@@ -193,3 +194,80 @@ def test_studies_that_cannot_be_analysed_are_counted():
 def test_plans_that_make_no_sense_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_two_proportions_equal_r():
+    # R: power.prop.test(n = 50, p1 = .5, p2 = .75) and (p1 = .5, p2 = .75, power = .9).
+    found = power.two_proportions_power(50, 50, p1=0.5, p2=0.75, method="normal")
+    assert found.estimate == pytest.approx(0.7401659, abs=1e-6)
+    needed = power.two_proportions_sample_size(p1=0.5, p2=0.75, power=0.9)
+    assert needed.details["unrounded"] == pytest.approx(76.70693, abs=1e-4)
+    assert needed.estimate == 77
+
+
+def test_score_power_is_the_share_of_tables_that_the_test_rejects():
+    rng = np.random.default_rng(0)
+    found = power.two_proportions_power(30, 25, p1=0.7, p2=0.4).estimate
+    hits = sum(
+        proportions.miettinen_nurminen(
+            int(rng.binomial(30, 0.7)), 30, int(rng.binomial(25, 0.4)), 25
+        ).p_value
+        <= 0.05
+        for _ in range(1500)
+    )
+    assert hits / 1500 == pytest.approx(found, abs=0.04)
+
+
+def test_pairs_are_counted_through_mcnemar():
+    rng = np.random.default_rng(1)
+    found = power.mcnemar_power(60, only_first=0.3, only_second=0.1).estimate
+    tables = rng.multinomial(60, [0.3, 0.1, 0.6], size=2000)
+    hits = sum(proportions.mcnemar(0, b, c, n).p_value <= 0.05 for b, c, n in tables.tolist())
+    assert hits / 2000 == pytest.approx(found, abs=0.035)
+
+
+def test_one_curve_equals_proc():
+    # pROC 1.18, power.roc.test: documentation's examples (aSAH's s100b among them).
+    assert power.roc_power(41, 72, auc=0.7313686).estimate == pytest.approx(0.9904833, abs=1e-6)
+    assert power.roc_power(41, 72, auc=0.73).estimate == pytest.approx(0.9897453, abs=1e-6)
+    needed = power.roc_sample_size(auc=0.8, power=0.95, ratio=1.7)
+    assert needed.details["unrounded"] == pytest.approx(16.44894, abs=1e-4)
+
+
+def test_kappa_and_d_prime_power_agree_with_simulation():
+    rng = np.random.default_rng(2)
+    # kappa 0.5, both readers say yes half of the time: cells .375 .125 .125 .375.
+    tables = rng.multinomial(150, [0.375, 0.125, 0.125, 0.375], size=4000) / 150
+    agreed = tables[:, 0] + tables[:, 3]
+    first, second = tables[:, 0] + tables[:, 1], tables[:, 0] + tables[:, 2]
+    by_chance = first * second + (1 - first) * (1 - second)
+    spread = ((agreed - by_chance) / (1 - by_chance)).std()
+    planned = power.kappa_power(150, kappa=0.5, null=0.3, rate1=0.5, rate2=0.5)
+    assert planned.estimate == pytest.approx(
+        stats.norm.cdf(0.2 / spread - 1.645 * np.sqrt((1 - 0.3**2) / 150) / spread), abs=0.03
+    )
+    size = power.kappa_sample_size(kappa=0.5, null=0.3, rate1=0.5, rate2=0.5, power=0.8)
+    again = power.kappa_power(int(size.estimate), kappa=0.5, null=0.3, rate1=0.5, rate2=0.5)
+    assert 0.8 <= again.estimate < 0.81
+    hits = rng.binomial(80, special.ndtr(0.3), 3000)
+    alarms = rng.binomial(80, special.ndtr(-0.3), 3000)
+    found = [detection.yes_no(h, 80 - h, f, 80 - f, replicates=2).d_prime.p_value < 0.05
+             for h, f in zip(hits[:600].tolist(), alarms[:600].tolist(), strict=True)]  # fmt: skip
+    planned = power.d_prime_power(80, 80, d_prime=0.6)
+    assert np.mean(found) == pytest.approx(planned.estimate, abs=0.06)
+
+
+def test_a_whole_plan_is_simulated_through_its_own_gate():
+    study = power.judgment_study(fool_rate=0.3, acquired_rate=0.85, readers=6, generated=20,
+                                 acquired=20, var_reader=0.05, var_case=0.1)  # fmt: skip
+    plan = {
+        "bootstrap": 20,
+        "endpoints": [
+            {"name": "first", "measure": "difference"},
+            {"name": "second", "measure": "auc", "family": 2},
+        ],
+    }
+    found = power.simulated_power(study, power.endpoint_rejected(plan, "second"), simulations=4)
+    assert found.estimate == 1.0
+    with pytest.raises(ValueError, match="no endpoint 'third'; it has first, second"):
+        power.endpoint_rejected(plan, "third")

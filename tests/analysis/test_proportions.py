@@ -289,3 +289,22 @@ def test_a_margin_that_leaves_the_unit_interval_is_refused():
         proportions.equivalence_to_constant(5, 10, null=0.9, margin=0.2)
     with pytest.raises(ValueError, match="use method='score'"):
         proportions.equivalence_two_proportions(500, 1000, 480, 1000, margin=0.1, method="exact")
+
+
+def test_wald_equivalence_equals_toster():
+    # TOSTER for R: TOSTtwo.prop(.65, .70, 100, 100, -.1, .1): Z = 0.756, p = 0.225.
+    found = proportions.equivalence_two_proportions(65, 100, 70, 100, margin=0.1, method="wald")
+    assert stats.norm.isf(found.p_value) == pytest.approx(0.756, abs=5e-4)
+    assert found.p_value == pytest.approx(0.225, abs=5e-4)
+    # twoprop_test(.49, .51, 10000, 10000, null = .05, alternative = "e"): z = 4.2435, p = 1.1e-05.
+    found = proportions.equivalence_two_proportions(4900, 10000, 5100, 10000, margin=0.05,
+                                                    method="wald")  # fmt: skip
+    assert stats.norm.isf(found.p_value) == pytest.approx(4.2435, abs=5e-4)
+    assert (found.lower, found.upper) == pytest.approx((-0.03163, -0.00837), abs=5e-5)
+    # powerTOSTtwo.prop: 542 a group for 90 % power at .5 against .5 within .1.
+    power = proportions.power_equivalence_two_proportions(542, 542, 0.5, 0.5, margin=0.1,
+                                                          method="wald")  # fmt: skip
+    assert power.estimate == pytest.approx(0.9, abs=0.005)
+    empty = proportions.equivalence_two_proportions(0, 20, 0, 20, margin=0.1, method="wald")
+    assert not empty.details["equivalent"]
+    assert "degenerate" in empty.notes[0]

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from readerstudy.analysis.design import design_matrix
+from readerstudy.analysis.plan import PlanFault
 from readerstudy.analysis.realism import realism_rates
 from readerstudy.analysis.report import SECTIONS, checked_plan, run_plan
 from readerstudy.analysis.report_sections import judgment_rating
@@ -110,3 +111,41 @@ def test_words_are_treatment_coded_and_numbers_kept():
     assert matrix.tolist() == [[1, 1, 0, 1], [1, 0, 0, 5], [1, 0, 1, 9]]
     with pytest.raises(ValueError, match="row 3: years is missing"):
         design_matrix(table.assign(years=[1, None, 2]), ["years"])
+
+
+@pytest.mark.parametrize(
+    ("plan", "path", "message"),
+    [
+        ({"alpha": 5}, ("alpha",), "strictly between 0 and 1, got 5"),
+        ({"margin": 0.6}, ("margin",), "leaves 0 to 1"),
+        ({"seed": -1}, ("seed",), "whole number of at least 0"),
+        ({"bootstrap": "many"}, ("bootstrap",), "got 'many'"),
+        ({"sections": "realism"}, ("sections",), "must be a list"),
+        ({"fixed": ["origin", "origin"]}, ("fixed", 1), "stands twice"),
+        ({"covariance": "magic"}, ("covariance",), "must be one of"),
+        ({"multiplicity": {"gates": 1}}, ("multiplicity", "gates"), "unknown key 'gates'"),
+        ({"multiplicity": {"gate": "iron"}}, ("multiplicity", "gate"), "serial, parallel"),
+        ({"endpoints": [{"measure": "auc", "kind": 1}]}, ("endpoints", 0, "kind"), "unknown key"),
+        ({"endpoints": [{"measure": "fool rate", "way": "up"}]}, ("endpoints", 0, "way"), "got"),
+        ({"endpoints": [{"measure": "auc", "family": 0}]}, ("endpoints", 0, "family"), "least 1"),
+    ],
+)
+def test_a_fault_of_the_plan_knows_where_it_stands(plan, path, message):
+    with pytest.raises(PlanFault, match=message) as caught:
+        checked_plan(plan)
+    assert caught.value.path == path
+
+
+@pytest.mark.parametrize("method", ["none", "bonferroni", "holm", "hochberg", "bh", "by"])
+def test_every_multiplicity_that_a_protocol_can_name_is_run(method):
+    found = run_plan(
+        judgment_table(4, 12),
+        {"sections": ["realism"], "bootstrap": 50, "multiplicity": {"method": method}},
+    )
+    assert found.decisions[0].adjusted >= found.decisions[0].p_value
+
+
+def test_a_report_is_strict_json_even_where_nothing_is_defined():
+    table = judgment_table(3, 8).assign(judgment="real")
+    found = run_plan(table, {"bootstrap": 50, "margin": 0.2}).to_dict()
+    json.dumps(found, allow_nan=False)

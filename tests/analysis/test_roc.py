@@ -15,7 +15,9 @@ from scipy import special, stats
 
 from readerstudy.analysis import roc
 from readerstudy.analysis.binormal import fit_counts
+from readerstudy.analysis.delong import placement_matrix, placements
 from readerstudy.analysis.proper import fit_proper_counts, proper_auc, proper_curve, proper_rates
+from tests.analysis.data import franken, van_dyke
 
 DATA = Path(__file__).parent / "data"
 REFERENCE = json.loads((DATA / "reference_one.json").read_text())
@@ -130,6 +132,71 @@ def test_proper_equals_binormal_where_nothing_is_hooked():
     assert proper.log_likelihood == pytest.approx(binormal.log_likelihood, abs=0.01)
     assert proper.auc.estimate == pytest.approx(binormal.auc.estimate, abs=0.002)
     assert proper.c.estimate == pytest.approx((0.713002 - 1) / (0.713002 + 1), abs=0.01)
+
+
+# PROPROC (OR-DBM MRMC 2.5) on the Van Dyke and Franken data as RJafroc distributes its output
+# (inst/MRMCRuns/VD/VDproprocareapooled.csv and FR/...): modality, reader, area, c, d_a.
+PROPROC = {
+    "van_dyke": [
+        (1, 1, 0.9340403616, -0.2980072344, 2.1255412315),
+        (1, 2, 0.8910714123, -0.2809004255, 1.7314724686),
+        (1, 3, 0.9078321352, -0.7455097978, 0.0001186957),
+        (1, 4, 0.9774594813, -0.9315807464, 0.0005236787),
+        (1, 5, 0.8405597604, -0.5074269320, 0.8958638262),
+        (2, 1, 0.9519359305, -0.3212354325, 2.3481494976),
+        (2, 2, 0.9259925843, -0.7908676146, 0.0000409947),
+        (2, 3, 0.9304317582, -0.3299822076, 2.0785433399),
+        (2, 5, 0.9426874140, -0.5530819099, 2.0196598664),
+    ],
+    "franken": [
+        (1, 1, 0.8699226270, -0.2898742992, 1.5702024913),
+        (1, 2, 0.8948536765, -0.2546094563, 1.7670435407),
+        (1, 3, 0.8782921411, -0.1354152360, 1.6496683288),
+        (1, 4, 0.8378661974, -0.1350382395, 1.3939961715),
+        (2, 1, 0.8615426988, -0.2161459821, 1.5345870268),
+        (2, 2, 0.8706399792, -0.1199651486, 1.5972432890),
+        (2, 3, 0.8541372357, -0.3551935737, 1.4018071886),
+        (2, 4, 0.8252824271, -0.4420006829, 0.9836614513),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", PROPROC)
+def test_proper_fits_equal_proproc(name):
+    table = {"van_dyke": van_dyke, "franken": franken}[name]()
+    for modality, reader, area, c, d_a in PROPROC[name]:
+        one = table[(table["modality"] == modality) & (table["reader"] == reader)]
+        found = roc.proper_fit(one["rating"], one["truth"])
+        assert found.auc.estimate == pytest.approx(area, abs=2e-4)
+        if d_a > 0.1:  # where d_a is at its end, zero, the likelihood is flat in it
+            assert found.c.estimate == pytest.approx(c, abs=2e-3)
+            assert found.d_a.estimate == pytest.approx(d_a, abs=5e-3)
+
+
+def test_binormal_equals_chakraborty_and_rocfit():
+    # Chakraborty 2017, Observer Performance Methods, Table 4.1 (fitted in section 6.4): a = 1.3204,
+    # b = 0.6075, A_z = 0.8704, SE 0.0379.
+    found = fit_counts([30, 19, 8, 2, 1], [5, 6, 5, 12, 22])
+    assert found.a.estimate == pytest.approx(1.3204, abs=2e-3)
+    assert found.b.estimate == pytest.approx(0.6075, abs=2e-3)
+    assert found.auc.estimate == pytest.approx(0.8704, abs=1e-3)
+    assert found.auc.standard_error == pytest.approx(0.0379, abs=1e-3)
+
+
+def test_placements_of_many_ratings_are_those_of_each():
+    rng = np.random.default_rng(6)
+    truth = rng.random(80) < 0.4
+    ratings = rng.normal(size=(4, 80)) + truth
+    ratings[1], ratings[2, ::5] = np.round(ratings[1]), np.nan
+    ratings[3, truth] = np.nan
+    together = placement_matrix(ratings, truth)
+    for row, found in zip(ratings[:3], together[:3], strict=True):
+        known = ~np.isnan(row)
+        v10, v01 = placements(row[known & truth], row[known & ~truth])
+        assert np.array_equal(found[known & truth], v10)
+        assert np.allclose(found[known & ~truth], v01, atol=1e-15)
+        assert np.isnan(found[~known]).all()
+    assert np.isnan(together[3]).all()
 
 
 def test_perfect_separation_is_degenerate_with_an_exact_bound():

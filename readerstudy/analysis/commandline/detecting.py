@@ -47,11 +47,12 @@ def _detection(options: argparse.Namespace) -> Answer:
         return _rating_task(options)
     if task == "m-afc":
         return _m_afc(options)
-    matrix = judgment_matrix(judgments(options))
+    table = judgments(options)
+    matrix = judgment_matrix(table)
     synthetic = 1 - matrix.real
     rows: list[Row] = []
     content: dict[str, Any] = {"readers": {}}
-    notes = list(matrix.notes)
+    notes = [*table.attrs["notes"], *matrix.notes]
     for reader, row in zip(matrix.readers, synthetic, strict=True):
         signal, noise = row[matrix.generated], row[~matrix.generated]
         signal, noise = signal[np.isfinite(signal)], noise[np.isfinite(noise)]

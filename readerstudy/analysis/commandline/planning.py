@@ -1,27 +1,21 @@
-"""The commands ``power`` and ``report``."""
+"""The command ``power``."""
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-import yaml
-
 from readerstudy.analysis import mrmc, power, proportions
-from readerstudy.analysis.commandline.answer import Answer, Command, add_file, add_level, load
-from readerstudy.analysis.commandline.rates import (
-    JUDGMENT_COLUMNS,
-    PROGRAM,
-    add_labels,
-    judgments,
-)
+from readerstudy.analysis.commandline.answer import Answer, Command, add_file, load
+from readerstudy.analysis.commandline.rates import PROGRAM
 from readerstudy.analysis.commandline.reading import TableFault, need
-from readerstudy.analysis.report import run_plan
+from readerstudy.analysis.commandline.reporting import read_plan
+from readerstudy.analysis.plan import checked_plan
 from readerstudy.analysis.result import Estimate
 
-GOALS = ("realism", "auc", "proportion", "pilot")
+GOALS = ("realism", "auc", "proportion", "two-proportions", "pairs", "roc", "kappa", "plan",
+         "pilot")  # fmt: skip
 
 
 def _power_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,14 +24,21 @@ def _power_arguments(parser: argparse.ArgumentParser) -> None:
         "--goal",
         choices=GOALS,
         help="realism: a rate with readers and cases random; auc: MRMC AUC; proportion: "
-        "independent readings, exact; pilot: from FILE's Obuchowski-Rockette components",
+        "independent readings, exact; two-proportions: --rate against --rate2, --cases in each "
+        "group; pairs: McNemar, --rate and --rate2 the shares of the discordant kinds; roc: one "
+        "reader's AUC; kappa: --effect against --null, --rate and --rate2 the readers' shares of "
+        "yes; plan: --plan's --endpoint by simulation; pilot: from FILE's Obuchowski-Rockette "
+        "components",
     )
     parser.add_argument("--readers", type=int, default=10)
     parser.add_argument("--cases", type=int, help="without it, the fewest that reach --power")
     parser.add_argument("--power", type=float, default=0.8, help="wanted (0.8)")
     parser.add_argument("--rate", type=float, default=0.5, help="true rate")
+    parser.add_argument("--rate2", type=float, help="the other true rate")
+    parser.add_argument("--plan", metavar="PLAN.yaml", help="goal plan: the analysis plan")
+    parser.add_argument("--endpoint", metavar="NAME", help="goal plan: its first if not named")
     parser.add_argument("--auc", type=float, default=0.7, help="true AUC")
-    parser.add_argument("--effect", type=float, help="true difference (goal pilot)")
+    parser.add_argument("--effect", type=float, help="true difference (pilot) or kappa (kappa)")
     parser.add_argument("--null", type=float, default=0.5)
     parser.add_argument("--margin", type=float, help="equivalence within this; else a difference")
     parser.add_argument("--alpha", type=float, default=0.05)
@@ -56,6 +57,10 @@ def _power(options: argparse.Namespace) -> Answer:
         raise TableFault(f"--goal {goal} takes no file; use --goal pilot with one")
     if goal == "proportion":
         return _independent(options)
+    if goal == "plan":
+        return _of_plan(options)
+    if goal in ("two-proportions", "pairs", "roc", "kappa"):
+        return _closed_form(goal, options)
     return _clustered_rate(options) if goal == "realism" else _area(options)
 
 
@@ -142,6 +147,67 @@ def _area(options: argparse.Namespace) -> Answer:
     return _plan_answer(plan, "Obuchowski-Rockette with Hillis' df", options, simulated)
 
 
+def _closed_form(goal: str, options: argparse.Namespace) -> Answer:
+    """Power with --cases, else the sample size, for readings taken as independent."""
+    n = options.cases
+    alpha, wanted = options.alpha, options.power
+    if goal != "roc" and options.rate2 is None:
+        raise TableFault(f"--goal {goal} needs --rate2")
+    if goal == "two-proportions":
+        rates = {"p1": options.rate, "p2": options.rate2, "alpha": alpha}
+        found = (
+            power.two_proportions_power(n, n, **rates)
+            if n
+            else power.two_proportions_sample_size(power=wanted, **rates)
+        )
+    elif goal == "pairs":
+        if not n:
+            raise TableFault("--goal pairs needs --cases, the number of pairs")
+        found = power.mcnemar_power(
+            n, only_first=options.rate, only_second=options.rate2, alpha=alpha
+        )
+    elif goal == "roc":
+        found = (
+            power.roc_power(n // 2, n - n // 2, auc=options.auc, alpha=alpha)
+            if n
+            else power.roc_sample_size(auc=options.auc, power=wanted, alpha=alpha)
+        )
+    else:
+        if options.effect is None:
+            raise TableFault("--goal kappa needs --effect, the true kappa")
+        shared = {"kappa": options.effect, "null": options.null, "rate1": options.rate,
+                  "rate2": options.rate2, "alpha": alpha}  # fmt: skip
+        found = (
+            power.kappa_power(n, **shared) if n else power.kappa_sample_size(power=wanted, **shared)
+        )
+    return Answer([(found.name, found)], found.to_dict(), "Power")
+
+
+def _of_plan(options: argparse.Namespace) -> Answer:
+    """Simulated studies through the plan itself: --rate is the fool rate, --rate2 the other."""
+    if not (options.plan and options.cases and options.simulate):
+        raise TableFault("--goal plan needs --plan, --cases (of each origin) and --simulate")
+    plan = checked_plan(read_plan(options.plan))
+    endpoint = options.endpoint or plan["endpoints"][0]["name"]
+    study = power.judgment_study(
+        fool_rate=options.rate,
+        acquired_rate=0.8 if options.rate2 is None else options.rate2,
+        readers=options.readers,
+        generated=options.cases,
+        acquired=options.cases,
+        var_reader=options.reader_sd**2,
+        var_case=options.case_sd**2,
+    )
+    found = power.simulated_power(
+        study,
+        power.endpoint_rejected(plan, endpoint),
+        simulations=options.simulate,
+        seed=options.seed,
+    )
+    more = f"{options.readers} readers, {options.cases} + {options.cases} cases; goal: {endpoint!r}"
+    return Answer([("power, simulated", found)], found.to_dict(), "Power of the plan", (), more)
+
+
 def _independent(options: argparse.Namespace) -> Answer:
     if options.margin is not None:
         found = (
@@ -171,8 +237,7 @@ def _independent(options: argparse.Namespace) -> Answer:
         )
         found = Estimate("readings needed", float(n), method="exact binomial test", n=n,
                          details={"power": reached})  # fmt: skip
-    return Answer([(found.name, found)], found.to_dict(), "Power, independent readings",
-                  found.notes)  # fmt: skip
+    return Answer([(found.name, found)], found.to_dict(), "Power, independent readings")
 
 
 def _from_pilot(options: argparse.Namespace) -> Answer:
@@ -225,42 +290,6 @@ def _plan_answer(
     return Answer(rows, content, "Power", tuple(plan.notes), more)
 
 
-def _report_arguments(parser: argparse.ArgumentParser) -> None:
-    add_file(parser, (*JUDGMENT_COLUMNS, "position", "seconds"))
-    add_labels(parser)
-    add_level(parser)
-    parser.set_defaults(level=None)
-    parser.add_argument("--plan", metavar="PLAN.yaml", help="the analysis plan; defaults otherwise")
-
-
-def _report(options: argparse.Namespace) -> Answer:
-    plan: dict[str, Any] = {}
-    if options.plan:
-        plan = read_plan(options.plan)
-    if options.level is not None:
-        plan["level"] = options.level
-    found = run_plan(judgments(options), plan)
-    return Answer([], found.to_dict(), found.summary(), ())
-
-
-def read_plan(path: str) -> dict[str, Any]:
-    """The YAML plan; a fault of its syntax is told with its line."""
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise TableFault(f"{path}: there is no such plan") from None
-    except yaml.MarkedYAMLError as fault:
-        line = fault.problem_mark.line + 1 if fault.problem_mark else 1
-        raise TableFault(f"{path}: line {line}: {fault.problem}") from None
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise TableFault(
-            f"{path}: the plan must be a mapping of keys, got a {type(content).__name__}"
-        )
-    return content
-
-
 COMMANDS = (
     Command(
         "power",
@@ -274,18 +303,5 @@ COMMANDS = (
         ),
         _power_arguments,
         _power,
-    ),
-    Command(
-        "report",
-        "a whole analysis plan over a judgment table",
-        "Every section the table allows, and the plan's endpoints with multiplicity.\n"
-        "`python -m readerstudy.analysis TABLE.csv --plan PLAN.yaml` is the same.",
-        (
-            f"{PROGRAM} example judgments > judgments.csv",
-            f"{PROGRAM} example plan > plan.yaml",
-            f"{PROGRAM} report judgments.csv --plan plan.yaml",
-        ),
-        _report_arguments,
-        _report,
     ),
 )

@@ -13,11 +13,12 @@ from readerstudy.analysis.commandline import (
     examples,
     planning,
     rates,
+    reporting,
     several_readers,
 )
 from readerstudy.analysis.commandline.answer import Answer, Command
 from readerstudy.analysis.commandline.printing import as_json
-from readerstudy.analysis.commandline.reading import in_lines
+from readerstudy.analysis.commandline.reading import TableFault, in_lines
 
 COMMANDS: dict[str, Command] = {
     command.name: command
@@ -26,6 +27,7 @@ COMMANDS: dict[str, Command] = {
         *detecting.COMMANDS,
         *several_readers.COMMANDS,
         *planning.COMMANDS,
+        *reporting.COMMANDS,
     )
 }
 
@@ -76,6 +78,8 @@ def main(arguments: Sequence[str]) -> int:
         if options.command == "example":
             sys.stdout.write(examples.example(options.kind))
             return 0
+        if getattr(options, "seed", 0) < 0:
+            raise TableFault(f"--seed must not be negative, got {options.seed}")
         answer = COMMANDS[options.command].run(options)
         text = as_json(_envelope(options, answer)) if options.json else answer.text()
         sys.stdout.write(text + "\n")

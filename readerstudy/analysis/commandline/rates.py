@@ -10,12 +10,12 @@ import pandas as pd
 from readerstudy.analysis import proportions
 from readerstudy.analysis.commandline.answer import Answer, Command, add_file, add_level, load
 from readerstudy.analysis.commandline.printing import Row
-from readerstudy.analysis.commandline.reading import TableFault, need, two_words
+from readerstudy.analysis.commandline.reading import TableFault, need, two_words, word
 from readerstudy.analysis.design import design_matrix
 from readerstudy.analysis.mixed import crossed_logistic
 from readerstudy.analysis.realism import realism_rates
 from readerstudy.analysis.result import Estimate
-from readerstudy.analysis.tidy import name_rows
+from readerstudy.analysis.tidy import name_rows, refuse_duplicates
 
 JUDGMENT_COLUMNS = (
     "reader", "case", "origin", "truth", "judgment", "confidence", "generator", "labels",
@@ -33,13 +33,30 @@ def judgments(options: argparse.Namespace) -> pd.DataFrame:
     if "origin" not in table.columns and "truth" in table.columns:
         table = table.rename(columns={"truth": "origin"})
     need(table, ["reader", "case", "origin", "judgment"], options.file)
+    spoken = [numbers_spoken(table, "origin", "generated", "acquired", options),
+              numbers_spoken(table, "judgment", "synthetic", "real", options)]  # fmt: skip
     table["origin"] = two_words(
         table, "origin", "generated", "acquired", getattr(options, "generated", None)
     )
     table["judgment"] = two_words(
         table, "judgment", "synthetic", "real", getattr(options, "synthetic", None)
     )
+    table.attrs["notes"] = [note for note in spoken if note]
     return table
+
+
+def numbers_spoken(
+    table: pd.DataFrame, role: str, yes: str, no: str, options: argparse.Namespace
+) -> str:
+    """How 0 and 1, or true and false, were read: they could as well mean the opposite."""
+    silent = {"1", "1.0", "0", "0.0", "true", "t", "false", "f", "yes", "y", "no", "n"}
+    words = {word(value) for value in table[role].dropna()}
+    if getattr(options, yes, None) is not None or not words or not words <= silent:
+        return ""
+    return (
+        f"{role}: {' and '.join(sorted(words))} read as {yes} where 1, true or yes, {no} "
+        f"otherwise; if it is the other way round, say --{yes} LABEL"
+    )
 
 
 def add_labels(parser: argparse.ArgumentParser) -> None:
@@ -60,8 +77,9 @@ def _realism_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _realism(options: argparse.Namespace) -> Answer:
+    table = judgments(options)
     result = realism_rates(
-        judgments(options),
+        table,
         chance=options.chance,
         margin=options.margin,
         alpha=options.alpha,
@@ -70,11 +88,12 @@ def _realism(options: argparse.Namespace) -> Answer:
         replicates=options.bootstrap,
     )
     rows = [(f"{what}: {way.replace('_', ' ')}", e) for what, way, e in result.rows()]
-    return Answer(rows, result.to_dict(), "Realism rates (share judged real)", result.notes)
+    return Answer(rows, result.to_dict(), "Realism rates (share judged real)",
+                  (*table.attrs["notes"], *result.notes))  # fmt: skip
 
 
 def _proportion_arguments(parser: argparse.ArgumentParser) -> None:
-    add_file(parser, ("judgment", "case"), optional=True)
+    add_file(parser, ("judgment", "reader", "case"), optional=True)
     add_level(parser)
     parser.add_argument("--successes", type=int, help="a count in place of a file, with --n")
     parser.add_argument("--n", type=int)
@@ -86,6 +105,9 @@ def _proportion_arguments(parser: argparse.ArgumentParser) -> None:
         "--alternative", choices=("two-sided", "greater", "less"), default="two-sided"
     )
     parser.add_argument("--margin", type=float, help="equivalence to the null within this")
+    parser.add_argument("--alpha", type=float, default=0.05, help="of the equivalence tests")
+    parser.add_argument("--equivalence-method", choices=proportions.EQUIVALENCE_METHODS,
+                        help="exact for one proportion and score for two otherwise")  # fmt: skip
     parser.add_argument("--by", metavar="COLUMN", help="groups to give and, when two, compare")
     parser.add_argument("--paired", action="store_true", help="the two groups share their cases")
 
@@ -108,7 +130,13 @@ def _proportion(options: argparse.Namespace) -> Answer:
         found: dict[str, Estimate] = {"test": tested}
         if options.margin is not None:
             found["equivalence"] = proportions.equivalence_to_constant(
-                x, n, null=options.null, margin=options.margin, name=f"{group}, equivalence"
+                x,
+                n,
+                null=options.null,
+                margin=options.margin,
+                alpha=options.alpha,
+                method=options.equivalence_method or "exact",
+                name=f"{group}, equivalence",
             )
         rows += [(e.name, e) for e in found.values()]
         content[group] = {key: e.to_dict() for key, e in found.items()}
@@ -120,7 +148,11 @@ def _proportion(options: argparse.Namespace) -> Answer:
         }
         if options.margin is not None:
             compared["equivalence"] = proportions.equivalence_two_proportions(
-                *a, *b, margin=options.margin
+                *a,
+                *b,
+                margin=options.margin,
+                alpha=options.alpha,
+                method=options.equivalence_method or "score",
             )
         rows += [(f"{first} - {second}", e) for e in compared.values()]
         content["difference"] = {key: e.to_dict() for key, e in compared.items()}
@@ -175,6 +207,10 @@ def _counts(options: argparse.Namespace) -> dict[str, tuple[int, int]]:
         raise TableFault("give a file, or --successes and --n")
     table = load(options)
     outcome = _outcome(options, table)
+    if {"reader", "case"} <= set(table.columns):
+        further = [c for c in (options.by, "modality", "repeat_of") if c in table.columns]
+        keys = list(dict.fromkeys(["reader", "case", *further]))
+        refuse_duplicates(table.loc[outcome.index], keys)
     if options.by is None:
         return {"proportion": (int(outcome.sum()), len(outcome))}
     if options.by not in table.columns:
@@ -209,7 +245,7 @@ def _paired_cells(options: argparse.Namespace) -> tuple[int, int, int, int]:
 
 
 def _mixed_arguments(parser: argparse.ArgumentParser) -> None:
-    add_file(parser, ("reader", "case", "judgment"))
+    add_file(parser, ("reader", "case", "judgment", "repeat_of"))
     add_level(parser)
     parser.add_argument("--success", metavar="LABEL", help="the judgment that counts (real, or 1)")
     parser.add_argument("--fixed", default="", metavar="COLUMNS", help="fixed effects, by comma")
@@ -223,6 +259,11 @@ def _mixed_arguments(parser: argparse.ArgumentParser) -> None:
 def _mixed(options: argparse.Namespace) -> Answer:
     table = load(options)
     need(table, ["reader", "case", "judgment"], options.file)
+    notes: list[str] = []
+    if "repeat_of" in table.columns and table["repeat_of"].notna().any():
+        repeats = table["repeat_of"].notna()
+        notes.append(f"{int(repeats.sum())} repeat readings left out")
+        table = table[~repeats]
     outcome = _outcome(options, table)
     kept = table.loc[outcome.index]
     for role in ("reader", "case"):
@@ -231,6 +272,8 @@ def _mixed(options: argparse.Namespace) -> Answer:
             raise TableFault(f"{name_rows(kept.index[blank])}: {role} is missing")
     terms = [term.strip() for term in options.fixed.split(",") if term.strip()]
     design, names = design_matrix(kept, terms)
+    several = [c for c in (*terms, "modality") if c in kept.columns]
+    refuse_duplicates(kept, list(dict.fromkeys(["reader", "case", *several])))
     extra = {}
     if options.reader_by:
         need(kept, [options.reader_by], options.file)
@@ -262,7 +305,9 @@ def _mixed(options: argparse.Namespace) -> Answer:
     more = f"log-likelihood {fit.log_likelihood:.4f}; {fit.n} readings, " + ", ".join(
         f"{count} {name} levels" for name, count in fit.levels.items()
     )
-    return Answer(rows, content, "Crossed random-effects logistic (Laplace)", fit.notes, more)
+    return Answer(
+        rows, content, "Crossed random-effects logistic (Laplace)", (*notes, *fit.notes), more
+    )
 
 
 PROGRAM = "python -m readerstudy.analysis"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
 
+import numpy as np
 import pandas as pd
 
-from readerstudy.analysis.tidy import POSITIVE_WORDS, name_rows
+from readerstudy.analysis.tidy import NEGATIVE_WORDS, POSITIVE_WORDS, name_rows, shown
 
 MISSING = {"", "na", "nan", "n/a", "null", "none", "."}
 """What an empty cell may look like, in any case."""
@@ -34,39 +35,57 @@ def read_table(
     a whole column is numeric. Raises :class:`TableFault` for a file that cannot be read, a ragged
     line, or two columns for one role.
     """
-    if path == "-":
-        return _parse(sys.stdin, "standard input", columns, delimiter)
     try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as stream:
-            return _parse(stream, path, columns, delimiter)
+        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except FileNotFoundError:
         raise TableFault(f"{path}: there is no such file") from None
     except IsADirectoryError:
         raise TableFault(f"{path}: is a folder, not a CSV file") from None
+    except OSError as fault:
+        raise TableFault(f"{path}: cannot be read ({fault.strerror})") from None
+    name = "standard input" if path == "-" else path
+    return _parse(_decoded(data, name), name, columns, delimiter)
+
+
+def _decoded(data: bytes, path: str) -> str:
+    """UTF-8 with or without its mark, or the UTF-16 that Excel calls Unicode text."""
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        return data.decode(encoding)
     except UnicodeDecodeError as fault:
-        raise TableFault(f"{path}: not UTF-8 text ({fault.reason}); save it as UTF-8") from None
+        line = data[: fault.start].count(b"\n") + 1
+        raise TableFault(
+            f"{path}: line {line}: not UTF-8 text ({fault.reason}); save it as UTF-8"
+        ) from None
 
 
 def _parse(
-    stream: TextIO, path: str, columns: Mapping[str, str | None], delimiter: str | None
+    text: str, path: str, columns: Mapping[str, str | None], delimiter: str | None
 ) -> pd.DataFrame:
-    text = stream.readline()
-    if not text.strip():
+    named, skipped = _delimiter_line(text)
+    blank = re.match(r"(?:[ \t]*(?:\r\n|\r|\n))*", text[skipped:])
+    skipped += blank.end() if blank else 0
+    before = len(text[:skipped].splitlines())
+    body = text[skipped:]
+    first = body.splitlines()[0] if body.strip() else ""
+    if not first.strip():
         raise TableFault(f"{path}: line 1: no header; the first line names the columns")
-    split = delimiter or max(",;\t", key=text.count)
-    header = [name.strip() for name in next(csv.reader([text], delimiter=split))]
-    doubled = {name for name in header if header.count(name) > 1}
-    if doubled:
-        raise TableFault(f"{path}: line 1: two columns are called {sorted(doubled)[0]!r}")
+    if delimiter is not None and len(delimiter) != 1:
+        raise TableFault(f"the delimiter must be one character, got {delimiter!r}")
+    split = delimiter or named or max(",;\t|", key=first.count)
+    reader = csv.reader(io.StringIO(body, newline=""), delimiter=split, strict=True)
+    header: list[str] = []
     rows: list[list[str | None]] = []
     lines: list[int] = []
-    reader = csv.reader(stream, delimiter=split, strict=True)
-    start = 2
+    start = before + 1
     try:
         for cells in reader:
-            line, start = start, reader.line_num + 2
-            if not cells or (len(cells) == 1 and not cells[0].strip()):
+            line, start = start, before + reader.line_num + 1
+            if not header:
+                header = _header(cells, path, line)
                 continue
+            if not any(cell.strip() for cell in cells):
+                continue  # a blank line, or one of separators only, as spreadsheets leave them
             if len(cells) != len(header):
                 raise TableFault(
                     f"{path}: line {line}: {len(cells)} cells under {len(header)} columns"
@@ -81,8 +100,25 @@ def _parse(
     renamed = _renamed(table, columns, path)
     for column in renamed.columns:
         if column not in IDENTIFIERS:
-            renamed[column] = _numbers(renamed[column], comma=split != ",")
+            renamed[column] = _numbers(renamed[column], decimal_comma=split != ",")
     return renamed
+
+
+def _delimiter_line(text: str) -> tuple[str | None, int]:
+    """The separator that Excel's first line ``sep=;`` names, and how much text that line takes."""
+    found = re.match(r'"?sep=(.)"?[ \t]*(?:\r\n|\r|\n)', text, flags=re.IGNORECASE)
+    return (found.group(1), found.end()) if found else (None, 0)
+
+
+def _header(cells: list[str], path: str, line: int) -> list[str]:
+    header = [name.strip() for name in cells]
+    if "" in header:
+        raise TableFault(f"{path}: line {line}: column {header.index('') + 1} has no name")
+    doubled = {name for name in header if header.count(name) > 1}
+    if doubled:
+        shown = sorted(doubled)[0]
+        raise TableFault(f"{path}: line {line}: two columns are called {shown!r}")
+    return header
 
 
 def _cell(cell: str) -> str | None:
@@ -102,15 +138,14 @@ def _renamed(table: pd.DataFrame, columns: Mapping[str, str | None], path: str) 
     return table.drop(columns=[o for o in ousted if o not in wanted]).rename(columns=wanted)
 
 
-def _numbers(column: pd.Series, *, comma: bool = False) -> pd.Series:
-    """Numbers where every entry is one; ``comma``: 3,5 is one too (no comma parts the cells)."""
-    if comma:
-        tried = column.where(
-            column.isna(),
-            column.astype("string").str.replace(r"^([+-]?\d+),(\d+)$", r"\1.\2", regex=True),
-        )
-        return _numbers(tried) if pd.api.types.is_numeric_dtype(_numbers(tried)) else column
-    values = pd.to_numeric(column, errors="coerce")
+def _numbers(column: pd.Series, *, decimal_comma: bool) -> pd.Series:
+    """Numbers where every entry is one; ``0,5`` is one where the comma separates no cells."""
+    cells = column
+    if decimal_comma:
+        written = column.astype("string")
+        if written.str.fullmatch(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?").any():
+            cells = written.str.replace(",", ".", regex=False).astype(object)
+    values = pd.to_numeric(cells, errors="coerce")
     return values if bool((values.notna() | column.isna()).all()) else column
 
 
@@ -130,6 +165,12 @@ def in_lines(message: str) -> str:
     return re.sub(r"\brow(s?) (?=[\d])", r"line\1 ", message)
 
 
+def word(value: object) -> str:
+    """A label as words are compared: 1, 1.0 and "1" alike, without regard to case."""
+    text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    return text.strip().lower()
+
+
 def two_words(
     table: pd.DataFrame, role: str, yes: str, no: str, chosen: str | None = None
 ) -> pd.Series:
@@ -138,25 +179,28 @@ def two_words(
     ``chosen`` is the file's label for ``yes`` (everything else is then ``no``, if it is one other
     label); without it 0/1 and the usual words are understood, and others are named by line.
     """
-    from readerstudy.analysis.tidy import binary
-
     raw = table[role]
-    if chosen is not None and not raw.dropna().astype(str).eq(str(chosen)).any():
-        shown = ", ".join(sorted({str(label) for label in raw.dropna()})[:6])
-        raise TableFault(f"no {role} is {chosen!r}; the labels are {shown}")
+    known = raw.notna()
+    words = raw.map(word, na_action="ignore")
     if chosen is None:
-        words = raw.astype(str).str.strip().str.lower()
-        strange = raw.notna() & ~words.isin(POSITIVE_WORDS | _negative_words())
+        is_yes, is_no = words.isin(POSITIVE_WORDS), words.isin(NEGATIVE_WORDS)
+        strange = known & ~is_yes & ~is_no
         if strange.any():
             raise TableFault(
-                f"{name_rows(table.index[strange])}: {role} {raw[strange].iloc[0]!r} is unknown; "
-                f"use {yes} and {no} (or 1 and 0), or name your label for {yes} by an option"
+                f"{name_rows(table.index[strange])}: {role} {shown(raw[strange].iloc[0])} is "
+                f"unknown; use {yes} and {no} (or 1 and 0), or name your label for {yes} with "
+                f"--{yes}"
             )
-    values = binary(table, role, positive=chosen)
-    return values.map({1.0: yes, 0.0: no})
-
-
-def _negative_words() -> set[str]:
-    from readerstudy.analysis.tidy import NEGATIVE_WORDS
-
-    return NEGATIVE_WORDS
+    else:
+        is_yes = words.eq(word(chosen)) & known
+        labels = sorted({str(label) for label in raw[known]})
+        if not is_yes.any():
+            raise TableFault(f"no {role} is {chosen!r}; the labels are {', '.join(labels[:6])}")
+        others = sorted(set(words[known & ~is_yes]))
+        if len(others) > 1:
+            strange = words.eq(others[1])
+            raise TableFault(
+                f"{name_rows(table.index[strange])}: {role} has more than two labels "
+                f"({', '.join(labels[:6])})"
+            )
+    return pd.Series(np.where(is_yes, yes, no), index=table.index, dtype=object).where(known)

@@ -1,10 +1,12 @@
 """Planning: how many readers and cases a study needs.
 
-Closed forms: ``binomial_power`` (independent judgments), ``realism_power`` (readers and cases
-random), ``auc_power`` (MRMC AUC against chance, a difference, equivalence), and from a pilot
-``readerstudy.analysis.mrmc.mrmc_power``. ``power_curve`` runs any of them over a grid.
+Independent readings: ``binomial_power``, ``two_proportions_power``, ``mcnemar_power``; one reader:
+``roc_power``, ``d_prime_power``; two readers: ``kappa_power``. Readers and cases random:
+``realism_power``, ``auc_power`` (MRMC AUC against chance, a difference, equivalence), and from a
+pilot ``readerstudy.analysis.mrmc.mrmc_power``. ``power_curve`` runs any of these over a grid.
 ``simulated_power`` counts how often simulated studies reach their goal through the very code that
-will analyse the real one.
+will analyse the real one; with ``judgment_study`` and ``endpoint_rejected`` that is the whole plan
+with its multiplicity.
 
 The names are imported on first use: the pilot's sample size (in ``mrmc``) needs this package's
 ``tost_power``, and the simulation needs ``mrmc``.
@@ -25,7 +27,13 @@ _HOMES = {
     "binomial_power": "binomial",
     "binomial_sample_size": "binomial",
     "conjectured_pilot": "auc",
+    "d_prime_power": "one_reader",
+    "endpoint_rejected": "simulation",
     "hanley_mcneil": "auc",
+    "judgment_study": "simulation",
+    "kappa_power": "one_reader",
+    "kappa_sample_size": "one_reader",
+    "mcnemar_power": "two",
     "power_curve": "curves",
     "rate_differs": "simulation",
     "rate_equivalent": "simulation",
@@ -35,8 +43,12 @@ _HOMES = {
     "realism_cases": "realism",
     "realism_power": "realism",
     "realism_study": "simulation",
+    "roc_power": "one_reader",
+    "roc_sample_size": "one_reader",
     "simulated_power": "simulation",
     "tost_power": "equivalence",
+    "two_proportions_power": "two",
+    "two_proportions_sample_size": "two",
 }
 
 __all__ = sorted(_HOMES)

@@ -8,7 +8,7 @@ interval. Studies whose analysis fails count as not reaching the goal, and are c
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -92,6 +92,62 @@ def realism_study(
         return table[rng.random(len(table)) >= missing] if missing > 0 else table
 
     return generate
+
+
+def judgment_study(
+    *,
+    fool_rate: float,
+    acquired_rate: float,
+    readers: int,
+    generated: int,
+    acquired: int,
+    var_reader: float = 0.25,
+    var_case: float = 0.5,
+    var_reader_origin: float = 0.0,
+    missing: float = 0.0,
+) -> Generator:
+    """Whole judgment tables: both origins judged by the same readers, logistic with random
+    readers, cases and reader-by-origin terms (variances on the logit)."""
+    total_case = var_case + var_reader_origin
+    mu = [marginal_intercept(rate, var_reader, total_case) for rate in (acquired_rate, fool_rate)]
+    origin = np.repeat([0, 1], [acquired, generated])
+    if readers < 1 or len(origin) < 1:
+        raise ValueError(f"{readers} readers and {len(origin)} cases are not a study")
+
+    def generate(rng: np.random.Generator) -> pd.DataFrame:
+        logit = (
+            np.asarray(mu)[origin]
+            + rng.normal(0.0, math.sqrt(var_reader), (readers, 1))
+            + rng.normal(0.0, math.sqrt(var_reader_origin), (readers, 2))[:, origin]
+            + rng.normal(0.0, math.sqrt(var_case), (1, len(origin)))
+        )
+        real = rng.random(logit.shape) < special.expit(logit)
+        reader, case = np.indices(real.shape)
+        table = pd.DataFrame(
+            {"reader": reader.ravel(), "case": case.ravel(),
+             "origin": np.array(["acquired", "generated"])[origin[case.ravel()]],
+             "judgment": np.where(real.ravel(), "real", "synthetic")}
+        )  # fmt: skip
+        return table[rng.random(len(table)) >= missing] if missing > 0 else table
+
+    return generate
+
+
+def endpoint_rejected(plan: Mapping[str, Any], endpoint: str) -> Goal:
+    """The named endpoint of ``plan`` is rejected after the plan's own gatekeeping.
+
+    The studies go through :func:`readerstudy.analysis.report.run_plan`, with only those sections
+    that the endpoints need.
+    """
+    from readerstudy.analysis.report import run_plan, sections_needed
+
+    needed = sections_needed(plan, endpoint)
+
+    def reached(table: pd.DataFrame) -> bool:
+        report = run_plan(table, {**plan, "sections": needed})
+        return next(d.rejected for d in report.decisions if d.endpoint == endpoint)
+
+    return reached
 
 
 def rating_study(

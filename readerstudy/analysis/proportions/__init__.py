@@ -1,8 +1,11 @@
 """Tests, intervals, equivalence and power for one, two and paired proportions."""
 
 from readerstudy.analysis.proportions.equivalence import (
+    EQUIVALENCE_METHODS,
     equivalence_to_constant,
     equivalence_two_proportions,
+)
+from readerstudy.analysis.proportions.equivalence_power import (
     power_equivalence_to_constant,
     power_equivalence_two_proportions,
     sample_size_equivalence_to_constant,
@@ -22,6 +25,7 @@ from readerstudy.analysis.proportions.two import (
 )
 
 __all__ = [
+    "EQUIVALENCE_METHODS",
     "INTERVAL_METHODS",
     "binomial_test",
     "equivalence_to_constant",
