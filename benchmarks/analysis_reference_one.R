@@ -32,6 +32,18 @@ for (name in c("crossed_full", "crossed_sparse", "crossed_no_reader_variance")) 
     log_likelihood = as.numeric(logLik(m)))
 }
 
+# Both variances at zero: printed, and typed into test_mixed.py.
+d <- read.csv(file.path(folder, "crossed_boundary.csv"))
+m <- suppressMessages(glmer(y ~ x + (1 | reader) + (1 | case), d, family = binomial, control = tight))
+m0 <- suppressMessages(glmer(y ~ 1 + (1 | reader) + (1 | case), d, family = binomial, control = tight))
+print(c(logLik(m), 2 * (logLik(m) - logLik(m0))), digits = 9)
+print(confint(m, method = "profile", quiet = TRUE), digits = 8)
+
+# Power: typed into test_power.py.
+print(power.prop.test(n = 50, p1 = .5, p2 = .75)); print(power.prop.test(p1 = .5, p2 = .75, power = .9))
+data(aSAH); print(power.roc.test(roc(aSAH$outcome, aSAH$s100b, quiet = TRUE)))
+print(power.roc.test(ncases = 41, ncontrols = 72, auc = .73)); print(power.roc.test(auc = .8, power = .95, kappa = 1.7))
+
 d <- read.csv(file.path(folder, "ratings_paired.csv"))
 first <- roc(d$truth, d$first, quiet = TRUE, direction = "<")
 second <- roc(d$truth, d$second, quiet = TRUE, direction = "<")

@@ -1,9 +1,14 @@
 """Mean of a reader x case table with both random: U-statistic variance, any missing pattern.
 
 For a mean over cells the U-statistic of Gallas (Gallas, Bandos, Samuelson & Wagner 2009,
-Communications in Statistics A 38, 2586-2603) needs four second moments: of one cell with itself, of
-two cases of one reader, of two readers of one case, and of cells that share neither. The last
-estimates the squared mean without bias, so the variance is a weighted sum of the differences to it.
+Communications in Statistics A 38, 2586-2603) needs four second moments: of one cell with itself,
+of two cases of one reader, of two readers of one case, and of cells that share neither. The
+variance is a weighted sum of the differences to the last.
+
+The moments here are those of the deviations from the mean. Where every reader read every case that
+changes nothing. With missing readings the raw moments, each an average over other pairs, carry the
+square of the mean with different weights: their differences then depend on which answer is called
+one, and scatter two to three times as much (simulated: 5 readers, 40 cases, 30 % missing).
 """
 
 from __future__ import annotations
@@ -54,8 +59,8 @@ def crossed_mean(outcome: Floats) -> CrossedMean:
     n = float(present.sum())
     if n == 0:
         return CrossedMean(math.nan, math.nan, math.nan, 0, 0, 0, 0, 0, 0, ("no readings",))
-    y = np.where(present, values, 0.0)
-    mean = float(y.sum() / n)
+    mean = float(np.nansum(values) / n)
+    y = np.where(present, values - mean, 0.0)
     row, column, total = y.sum(axis=1), y.sum(axis=0), float(y.sum())
     row_n, column_n = present.sum(axis=1), present.sum(axis=0)
     squares = float((y**2).sum())
@@ -74,8 +79,7 @@ def crossed_mean(outcome: Floats) -> CrossedMean:
             if fixed != "crossing"
             else "no two readings share neither reader nor case: readings taken as independent"
         )
-        spread = float(((y - mean) ** 2)[present].sum())
-        v = spread / (n - 1) if n > 1 else math.nan
+        v = squares / (n - 1) if n > 1 else math.nan
         return CrossedMean(mean, v / n, n - 1, readers, cases, int(n), 0.0, 0.0, v, tuple(notes))
     both_differ = total**2 - float((row**2).sum()) - float((column**2).sum()) + squares
     other = both_differ / pairs_other
@@ -114,15 +118,20 @@ def crossed_mean(outcome: Floats) -> CrossedMean:
 
 def shared_reader_covariance(first: Floats, second: Floats) -> float:
     """Covariance of two means over different cases read by the same readers, (readers, cases)."""
-    row1, n1 = np.nansum(first, axis=1), np.isfinite(first).sum(axis=1)
-    row2, n2 = np.nansum(second, axis=1), np.isfinite(second).sum(axis=1)
+    n1, n2 = np.isfinite(first).sum(axis=1), np.isfinite(second).sum(axis=1)
     shared = float(n1 @ n2)
     apart = float(n1.sum()) * float(n2.sum()) - shared
     if shared == 0 or apart == 0:
         return 0.0
-    together = float(row1 @ row2)
-    component = together / shared - (float(row1.sum() * row2.sum()) - together) / apart
+    # Sums of deviations: they add up to zero, so the moment of different readers is -together.
+    together = float(_deviations(first) @ _deviations(second))
+    component = together / shared + together / apart
     return component * shared / (float(n1.sum()) * float(n2.sum()))
+
+
+def _deviations(values: Floats) -> Floats:
+    """Each reader's sum of deviations from the mean over all readings, (readers,)."""
+    return np.asarray(np.nansum(values - np.nanmean(values), axis=1))
 
 
 def u_statistic_rate(

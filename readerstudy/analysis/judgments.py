@@ -69,9 +69,11 @@ def judgment_matrix(table: pd.DataFrame) -> JudgmentMatrix:
     doubled = kept.duplicated(["reader", "case"], keep=False)
     if doubled.any():
         first = kept[doubled].iloc[0]
+        hint = "; one modality at a time" if "modality" in kept.columns else ""
         raise ValueError(
             f"{name_rows(kept.index[doubled])}: reader {first['reader']!r} has more than one "
             f"reading of case {first['case']!r}; mark repeats in the column repeat_of or keep one"
+            f"{hint}"
         )
     by_case = origin.groupby(primary["case"], sort=False)
     mixed = by_case.transform("nunique") > 1

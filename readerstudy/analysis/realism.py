@@ -288,7 +288,9 @@ def _accuracy(matrix: JudgmentMatrix, top: Floats, bottom: Floats, level: float)
         return pooled
     counts = [np.isfinite(values).sum() for values in strata]
     parts = [(float(n / sum(counts)), values) for n, values in zip(counts, strata, strict=True)]
-    contrast = u_statistic_contrast(parts, null=0.5, level=level, name=name, ends=(0.0, 1.0))
+    contrast = u_statistic_contrast(
+        parts, null=0.5, level=level, name=name, ends=(0.0, 1.0), labels=ORIGINS
+    )
     return dataclasses.replace(pooled, u_statistic=contrast)
 
 

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from readerstudy.analysis import mrmc
-from readerstudy.analysis.judgments import judgment_matrix
+from readerstudy.analysis.judgments import JudgmentMatrix, judgment_matrix
 from readerstudy.analysis.multiplicity import Decision, gatekeeping
 from readerstudy.analysis.plan import MEASURES, SECTIONS, checked_plan
 from readerstudy.analysis.realism import RealismResult, realism_rates
@@ -42,11 +43,13 @@ class StudyReport:
     decisions: list[Decision]
     failures: dict[str, str]
     notes: tuple[str, ...] = field(default=())
+    design: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Every number at full precision, ready for JSON."""
         return {
             "plan": self.plan,
+            "design": self.design,
             "endpoints": {name: e.to_dict() for name, e in self.endpoints.items()},
             "decisions": [decision.to_dict() for decision in self.decisions],
             "sections": plain(self.sections),
@@ -62,7 +65,8 @@ class StudyReport:
 
     def summary(self) -> str:
         """The endpoints and decisions first, then every section's estimates."""
-        lines = ["Endpoints"]
+        lines = [", ".join(f"{count} {what}" for what, count in self.design.items()), ""]
+        lines += ["Endpoints"]
         lines += [f"  {name}: {e.summary()}" for name, e in self.endpoints.items()]
         lines += [f"  {decision.summary()}" for decision in self.decisions]
         last = ""
@@ -123,7 +127,21 @@ def run_plan(table: pd.DataFrame, plan: Mapping[str, Any] | None = None) -> Stud
         if families
         else []
     )
-    return StudyReport(chosen, sections, endpoints, decisions, failures, matrix.notes)
+    return StudyReport(
+        chosen, sections, endpoints, decisions, failures, matrix.notes, _design(matrix)
+    )
+
+
+def _design(matrix: JudgmentMatrix) -> dict[str, int]:
+    """What was read: the numbers that a report of the study begins with."""
+    generated = int(matrix.generated.sum())
+    return {
+        "readers": len(matrix.readers),
+        "acquired": len(matrix.cases) - generated,
+        "generated": generated,
+        "readings": int(np.isfinite(matrix.real).sum()),
+        "not read": int(np.isnan(matrix.real).sum()),
+    }
 
 
 def sections_needed(plan: Mapping[str, Any], endpoint: str) -> list[str]:

@@ -45,7 +45,10 @@ class Estimate:
             text += f" ({100 * self.level:g} % CI {interval})"
         if self.p_value is not None:
             text += f", {format_p(self.p_value)}"
-            if self.null is not None:
+            margin = self.details.get("margin")
+            if self.null is not None and self.alternative == "equivalence" and margin is not None:
+                text += f" for equivalence to {self.null:g} within {margin:g}"
+            elif self.null is not None:
                 text += f" against {self.null:g}"
         if self.n is not None:
             text += f", n = {self.n}"

@@ -367,3 +367,17 @@ def test_power_of_the_plan_and_of_the_simple_designs(capsys):
     assert main(line.split()) == 0
     assert "goal: 'difference'" in capsys.readouterr().out
     assert "needs --rate2" in fault(["power", "--goal", "kappa", "--effect", ".5"], capsys)
+
+
+def test_several_modalities_are_answered_one_by_one(capsys):
+    told, untold = judgment_table(3, 10, seed=1), judgment_table(3, 10, seed=2)
+    both = pd.concat([told.assign(modality="told"), untold.assign(modality="untold")])
+    for command in ("realism", "detection"):
+        extra = ["--bootstrap", "50"] if command == "realism" else []
+        assert main([command, write(told), *extra, "--json"]) == 0
+        alone = json.loads(capsys.readouterr().out)["results"]
+        assert main([command, write(both), *extra, "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)["results"]["modalities"]
+        assert list(found) == ["told", "untold"]
+        assert found["told"] == alone
+    assert "one modality at a time" in fault(["report", write(both)], capsys)

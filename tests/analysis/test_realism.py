@@ -19,9 +19,11 @@ from readerstudy.analysis.crossed_mean import (
     u_statistic_rate,
 )
 from readerstudy.analysis.mixed import NODES, WEIGHTS
+from readerstudy.analysis.multiplicity import adjust
 from readerstudy.analysis.realism import (
     hype_infinity,
     hype_time,
+    reader_averaged,
     realism_rates,
     staircase_next,
 )
@@ -49,8 +51,8 @@ def test_the_four_ways_agree_on_an_ordinary_study():
 
 def test_the_u_statistic_equals_the_mrmc_modules_and_imrmcs_moments():
     # The same estimator written independently in readerstudy.analysis.mrmc, which is held to
-    # iMRMC's printed numbers; missing readings included.
-    table = judgment_table(7, 30, seed=4).sample(frac=0.8, random_state=1)
+    # iMRMC's printed numbers.
+    table = judgment_table(7, 30, seed=4)
     mask = table["origin"] == "generated"
     found = realism_rates(table, **FAST).by_origin["generated"].u_statistic
     other = mrmc.u_statistics(
@@ -335,3 +337,56 @@ def test_a_staircase_settles_where_three_in_four_are_right():
         exposure = staircase_next(exposure, correct=correct)
         assert 100 <= exposure <= 1000
     assert np.mean(right[500:]) == pytest.approx(0.75, abs=0.01)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0.0, 0.4))
+def test_the_complement_mirrors_the_ways(seed, missing):
+    rng = np.random.default_rng(seed)
+    real = (rng.random((4, 12)) < rng.uniform(0.2, 0.8)).astype(float)
+    real[rng.random(real.shape) < missing] = np.nan
+    for way in (u_statistic_rate, reader_averaged):
+        a, b = way(real, null=0.5, level=0.95), way(1 - real, null=0.5, level=0.95)
+        assert b.estimate == pytest.approx(1 - a.estimate)
+        assert (b.lower, b.upper) == pytest.approx((1 - a.upper, 1 - a.lower))
+        assert b.p_value == (None if a.p_value is None else pytest.approx(a.p_value))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0.1, 20.0))
+def test_exposures_in_other_units_only_scale(seed, factor):
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame(
+        {"reader": np.repeat([1, 2, 3], 6), "exposure_ms": rng.integers(10, 40, 18) * 10.0}
+    )
+    a = hype_time(table)
+    b = hype_time(table.assign(exposure_ms=table["exposure_ms"] * factor))
+    assert b.estimate == pytest.approx(factor * a.estimate)
+    assert (b.lower, b.upper) == pytest.approx((factor * a.lower, factor * a.upper))
+
+
+def test_generators_are_compared_with_each_other_and_adjusted_for_their_number():
+    table = judgment_table(5, 36)
+    names = table["case"].map(lambda case: "abc"[sum(map(ord, str(case))) % 3])
+    table["generator"] = names.where(table["origin"] == "generated", "")
+    found = realism_rates(table, replicates=50)
+    pairs = found.generator_comparison
+    assert list(pairs) == ["a - b", "a - c", "b - c"]
+    p = [pair["u_statistic"].p_value for pair in pairs.values()]
+    for way, details in (("holm", "p_holm"), ("bh", "p_bh")):
+        stored = [pair["u_statistic"].details[details] for pair in pairs.values()]
+        assert stored == pytest.approx(list(adjust(p, way)))
+    swapped = table.assign(generator=table["generator"].replace({"a": "b", "b": "a"}))
+    other = realism_rates(swapped, replicates=50).generator_comparison["a - b"]["u_statistic"]
+    assert other.estimate == pytest.approx(-pairs["a - b"]["u_statistic"].estimate)
+
+
+def test_all_alike_is_no_certainty_by_any_way():
+    # Three readers: P(all three alike by chance) twice is 1/4; resamples say nothing.
+    table = judgment_table(3, 8).assign(judgment="real")
+    rate = realism_rates(table, replicates=50, margin=0.2).by_origin["generated"]
+    assert rate.u_statistic.p_value == rate.mixed.p_value == 0.25
+    assert (rate.mixed.lower, rate.mixed.upper) == (rate.u_statistic.lower, 1.0)
+    assert rate.bootstrap.lower is None
+    assert rate.bootstrap.p_value is None
+    assert not any(e.details["equivalent"] for e in rate.equivalence.values())

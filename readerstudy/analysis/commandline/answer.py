@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 from readerstudy.analysis.commandline.printing import Row, as_table
-from readerstudy.analysis.commandline.reading import read_table
+from readerstudy.analysis.commandline.reading import TableFault, read_table
+from readerstudy.analysis.tidy import name_rows
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,22 @@ def add_file(
 def add_level(parser: argparse.ArgumentParser) -> None:
     """``--level``."""
     parser.add_argument("--level", type=float, default=0.95, help="confidence level (0.95)")
+
+
+def by_modality(table: pd.DataFrame, make: Callable[[pd.DataFrame], Answer]) -> Answer:
+    """``make`` of the whole table, or of each modality in turn where there are several."""
+    if "modality" not in table.columns or table["modality"].nunique() < 2:
+        return make(table)
+    blank = table["modality"].isna()
+    if blank.any():
+        raise TableFault(f"{name_rows(table.index[blank])}: modality is missing")
+    parts = {str(name): make(group.copy()) for name, group in table.groupby("modality", sort=True)}
+    return Answer(
+        [(f"{name}, {what}", e) for name, part in parts.items() for what, e in part.rows],
+        {"modalities": {name: part.content for name, part in parts.items()}},
+        next(iter(parts.values())).title + ", modality by modality",
+        tuple(f"{name}: {note}" for name, part in parts.items() for note in part.notes),
+    )
 
 
 def load(options: argparse.Namespace) -> pd.DataFrame:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import argparse
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from readerstudy.analysis import detection, roc
-from readerstudy.analysis.commandline.answer import Answer, Command, add_file, add_level, load
+from readerstudy.analysis.commandline.answer import (
+    Answer,
+    Command,
+    add_file,
+    add_level,
+    by_modality,
+    load,
+)
 from readerstudy.analysis.commandline.printing import Row
 from readerstudy.analysis.commandline.rates import PROGRAM, add_labels, judgments
 from readerstudy.analysis.commandline.reading import TableFault, need
@@ -20,8 +28,8 @@ from readerstudy.analysis.tidy import binary, name_rows, numeric, refuse_duplica
 
 def _detection_arguments(parser: argparse.ArgumentParser) -> None:
     add_file(
-        parser, ("reader", "case", "origin", "truth", "judgment", "rating", "repeat_of", "correct",
-                 "n", "m")
+        parser, ("reader", "case", "modality", "origin", "truth", "judgment", "rating", "repeat_of",
+                 "correct", "n", "m")
     )  # fmt: skip
     add_labels(parser)
     add_level(parser)
@@ -48,11 +56,16 @@ def _detection(options: argparse.Namespace) -> Answer:
     if task == "m-afc":
         return _m_afc(options)
     table = judgments(options)
+    answer = by_modality(table, lambda part: _yes_no_task(options, part))
+    return replace(answer, notes=(*table.attrs["notes"], *answer.notes))
+
+
+def _yes_no_task(options: argparse.Namespace, table: pd.DataFrame) -> Answer:
     matrix = judgment_matrix(table)
     synthetic = 1 - matrix.real
     rows: list[Row] = []
     content: dict[str, Any] = {"readers": {}}
-    notes = [*table.attrs["notes"], *matrix.notes]
+    notes = list(matrix.notes)
     for reader, row in zip(matrix.readers, synthetic, strict=True):
         signal, noise = row[matrix.generated], row[~matrix.generated]
         signal, noise = signal[np.isfinite(signal)], noise[np.isfinite(noise)]

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from readerstudy.analysis import proportions
-from readerstudy.analysis.commandline.answer import Answer, Command, add_file, add_level, load
+from readerstudy.analysis.commandline.answer import (
+    Answer,
+    Command,
+    add_file,
+    add_level,
+    by_modality,
+    load,
+)
 from readerstudy.analysis.commandline.printing import Row
 from readerstudy.analysis.commandline.reading import TableFault, need, two_words, word
 from readerstudy.analysis.design import design_matrix
@@ -18,8 +26,8 @@ from readerstudy.analysis.result import Estimate
 from readerstudy.analysis.tidy import name_rows, refuse_duplicates
 
 JUDGMENT_COLUMNS = (
-    "reader", "case", "origin", "truth", "judgment", "confidence", "generator", "labels",
-    "repeat_of",
+    "reader", "case", "modality", "origin", "truth", "judgment", "confidence", "generator",
+    "labels", "repeat_of",
 )  # fmt: skip
 
 
@@ -78,18 +86,23 @@ def _realism_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _realism(options: argparse.Namespace) -> Answer:
     table = judgments(options)
-    result = realism_rates(
-        table,
-        chance=options.chance,
-        margin=options.margin,
-        alpha=options.alpha,
-        level=options.level,
-        seed=options.seed,
-        replicates=options.bootstrap,
-    )
-    rows = [(f"{what}: {way.replace('_', ' ')}", e) for what, way, e in result.rows()]
-    return Answer(rows, result.to_dict(), "Realism rates (share judged real)",
-                  (*table.attrs["notes"], *result.notes))  # fmt: skip
+    spoken = tuple(table.attrs["notes"])
+
+    def of_one(part: pd.DataFrame) -> Answer:
+        result = realism_rates(
+            part,
+            chance=options.chance,
+            margin=options.margin,
+            alpha=options.alpha,
+            level=options.level,
+            seed=options.seed,
+            replicates=options.bootstrap,
+        )
+        rows = [(f"{what}: {way.replace('_', ' ')}", e) for what, way, e in result.rows()]
+        return Answer(rows, result.to_dict(), "Realism rates (share judged real)", result.notes)
+
+    answer = by_modality(table, of_one)
+    return replace(answer, notes=(*spoken, *answer.notes))
 
 
 def _proportion_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from readerstudy.analysis.commandline.answer import Answer, Command, add_file, add_level
+from readerstudy.analysis.commandline.printing import Row, as_table
 from readerstudy.analysis.commandline.rates import (
     JUDGMENT_COLUMNS,
     PROGRAM,
@@ -17,7 +18,7 @@ from readerstudy.analysis.commandline.rates import (
 )
 from readerstudy.analysis.commandline.reading import TableFault
 from readerstudy.analysis.plan import PlanFault, checked_plan
-from readerstudy.analysis.report import run_plan
+from readerstudy.analysis.report import StudyReport, run_plan
 
 
 def read_plan(path: str) -> dict[str, Any]:
@@ -103,7 +104,28 @@ def _report(options: argparse.Namespace) -> Answer:
         plan["level"] = options.level
     table = judgments(options)
     found = run_plan(table, plan)
-    return Answer([], found.to_dict(), found.summary(), tuple(table.attrs["notes"]))
+    notes = (*table.attrs["notes"], *found.notes)
+    return Answer([], found.to_dict(), _readable(found), notes)
+
+
+def _readable(report: StudyReport) -> str:
+    """What was read, the endpoints with their decisions, then a table a section."""
+    rule = report.plan["multiplicity"]
+    title = (
+        f"Endpoints ({rule['method']} within families, {rule['gate']} gate, "
+        f"alpha {report.plan['alpha']:g})"
+    )
+    parts = [
+        ", ".join(f"{count} {what}" for what, count in report.design.items()),
+        as_table(report.endpoints.items(), title=title),
+        "\n".join(f"  {decision.summary()}" for decision in report.decisions),
+    ]
+    sections: dict[str, list[Row]] = {}
+    for section, what, estimate in report.rows():
+        sections.setdefault(section, []).append((what, estimate))
+    parts += [as_table(rows, title=name.replace("_", " ")) for name, rows in sections.items()]
+    parts += [f"not analysed: {name}: {why}" for name, why in report.failures.items()]
+    return "\n\n".join(part for part in parts if part)
 
 
 COMMANDS = (
