@@ -69,7 +69,7 @@ export async function openStore(): Promise<Store> {
     const database = await Promise.race([connect(), late]);
     // Ask the browser not to clear it when the disk is short; a no changes nothing here.
     void navigator.storage?.persist?.().catch(() => false);
-    return new Lasting(database);
+    return new Lasting(database, new Set(await Promise.race([database.getAllKeys("drafts"), late])));
   } catch {
     return new Fleeting();
   }
@@ -115,7 +115,11 @@ class Lasting implements Store {
   lasting = true;
   private memory = new Fleeting();
 
-  constructor(private database: IDBPDatabase<Schema>) {}
+  /** ``known``: cases with a draft here. For all others the next case need not wait for the disk. */
+  constructor(
+    private database: IDBPDatabase<Schema>,
+    private known: Set<string>,
+  ) {}
 
   /** Undefined when it could not be done, after a try on a fresh connection. */
   private async attempt<T>(deed: (database: IDBPDatabase<Schema>) => Promise<T>): Promise<T | undefined> {
@@ -134,12 +138,13 @@ class Lasting implements Store {
   }
 
   async draft(id: string): Promise<Draft | undefined> {
-    const kept = await this.attempt((database) => database.get("drafts", id));
+    const kept = this.known.has(id) ? await this.attempt((database) => database.get("drafts", id)) : undefined;
     return newest([kept, lastNoted(id), await this.memory.draft(id)]);
   }
 
   async keepDraft(draft: Draft): Promise<void> {
     noteLast(draft);
+    this.known.add(draft.id);
     this.lasting = (await this.attempt((database) => database.put("drafts", draft))) !== undefined;
     if (this.lasting) await this.memory.dropDraft(draft.id);
     else await this.memory.keepDraft(draft);
@@ -147,6 +152,7 @@ class Lasting implements Store {
 
   async dropDraft(id: string): Promise<void> {
     if (lastNoted(id)) localStorage.removeItem(LAST);
+    this.known.delete(id);
     await this.memory.dropDraft(id);
     await this.attempt((database) => database.delete("drafts", id));
   }
