@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from readerstudy.jobs import queue
 from readerstudy.studies import (
+    implications,
     planning,
     simulation,
     tasks,  # noqa: F401  registers the kind of job
@@ -69,6 +70,26 @@ def test_under_chance_the_endpoint_is_reached_no_more_often_than_alpha() -> None
 
     # Exact binomial bound: 7 or more of 40 at alpha 0.05 happens with p < 0.004.
     assert found["power"] <= 6 / 40
+
+
+def test_the_summary_of_a_design_says_its_power_by_the_planner() -> None:
+    protocol = factories.make_protocol(acquired=40, generated=60)
+    closed = planning.plan(Assumptions(rate=0.6, readers=8, cases=60))
+
+    implied = implications.of(protocol, 8)
+
+    assert implied.power == pytest.approx(closed.power)
+    assert implied.power_for == "a realism rate of 0.6 against 0.5"
+    protocol.design.allocation, protocol.design.readers_a_case = "balanced-incomplete", 3
+    assert implications.of(protocol, 8).power < closed.power
+    protocol.plan.equivalence_margin = 0.15
+    assert implications.of(protocol, 8).power_for == "equivalence within 0.15 of 0.5"
+
+
+def test_a_summary_of_absurd_numbers_is_a_sentence_and_no_wait() -> None:
+    implied = implications.of(factories.make_protocol(acquired=100_000, generated=100_000), 30)
+
+    assert "more than any study reads" in implied.problems[0]
 
 
 @pytest.mark.django_db
