@@ -93,7 +93,10 @@ class Trainer:
         self.generator = generator.to(device)
         self.discriminator = discriminator.to(device)
         self.average = average.to(device).requires_grad_(False).eval()
-        self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
+        # Modest at first: the penalty's inner gradient is scaled within half precision too.
+        self.scaler = torch.amp.GradScaler(
+            device.type, init_scale=2.0**8, enabled=config.precision == "fp16"
+        )
         self.step = 0
         self.stage = (-1, False)  # level, and whether it is fading in
         self.generate: nn.Module = self.generator
@@ -101,6 +104,12 @@ class Trainer:
         if config.compile:
             self.generate = torch.compile(self.generator)  # type: ignore[assignment]
             self.judge = torch.compile(self.discriminator)  # type: ignore[assignment]
+
+    @property
+    def searching(self) -> bool:
+        """Whether a loss that is not finite may be the scaler's doing: it skips the step, takes a
+        smaller scale, and no weight has moved."""
+        return self.scaler.is_enabled() and self.scaler.get_scale() >= 1.0
 
     @property
     def level(self) -> int:

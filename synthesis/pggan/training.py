@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -229,6 +230,8 @@ class Run:
             regular = tick or trainer.step % self.config.log_steps == 0
             if regular or (alone and now - told >= 1.0):
                 losses = self._losses(terms)
+                if trainer.searching:
+                    losses = {k: v for k, v in losses.items() if math.isfinite(v)}
                 check_finite(losses, self.images)
             self.elapsed = before + now - began
             pace = (now - since) / max(self.images - since_images, 1)

@@ -194,6 +194,16 @@ def test_optimisers_begin_afresh_when_a_size_comes_and_again_when_it_is_in(
     assert begun == [(0, False), (1, True), (1, False), (2, True), (2, False)]
 
 
+def test_half_precision_finds_its_scale_and_trains(tmp_path, pyramid):
+    # given fp16, whose first scale is too large for the penalty's inner gradient
+    config = short_run(precision="fp16", images=240)
+    result = train(config, pyramid, tmp_path / "run")
+    assert result.finished
+    steps = read_log(tmp_path / "run", "step")
+    assert np.isfinite(steps[-1]["loss"])
+    assert np.isfinite(steps[-1]["penalty"])
+
+
 def test_films_are_faded_as_the_network_is():
     films = torch.from_numpy(blobs(2, 8))[:, None]
     assert torch.equal(fade_films(films, 1.0), films)
