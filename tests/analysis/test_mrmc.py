@@ -263,6 +263,10 @@ def test_one_reader_equals_or_dbm_mrmc():
     assert found.components["cov1"] == pytest.approx(0.00037347, abs=6e-9)
     assert found.modalities[1].lower == pytest.approx(0.86060081, abs=6e-9)
     assert found.modalities[1].upper == pytest.approx(0.97869066, abs=6e-9)
+    # MRMCaov's stmc: the same of one reader under one test alone.
+    alone = obuchowski_rockette(van_dyke().query("reader == 1 and modality == 1")).modalities[1]
+    assert alone.standard_error == pytest.approx(0.0301255164, abs=6e-11)
+    assert alone.lower == pytest.approx(0.86060081, abs=6e-9)
 
 
 def test_components_of_nested_cases_equal_mrmcaov():

@@ -266,6 +266,26 @@ def test_durations_that_never_vary_have_no_interval():
     assert "degenerate" in found.notes[-1]
 
 
+def _mean_covered(simulations, seed):
+    """Share of intervals of the mean log duration over its true value, five readers."""
+    rng = np.random.default_rng(seed)
+    who, what = (grid.ravel() for grid in np.indices((5, 20)))
+    hits = 0
+    for _ in range(simulations):
+        y = 3 + rng.normal(0, 0.3, 5)[who] + rng.normal(0, 0.3, 20)[what]
+        seconds = np.exp(y + rng.normal(0, 0.4, y.size))
+        table = pd.DataFrame({"reader": who, "case": what, "duration": seconds})
+        found = duration_model(table)["geometric_mean"]
+        hits += found.lower <= math.exp(3) <= found.upper
+    return hits / simulations
+
+
+@pytest.mark.load
+def test_interval_of_the_mean_covers_with_few_readers():
+    # 95 % within three binomial standard errors, and two points that five readers' df may lose.
+    assert 0.915 <= _mean_covered(1500, 3) <= 0.975
+
+
 def _covered(simulations, seed):
     """Share of Wald intervals of the slope on position over its true value."""
     rng = np.random.default_rng(seed)
