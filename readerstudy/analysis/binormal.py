@@ -97,10 +97,10 @@ def binormal_fit(
 ) -> BinormalFit:
     """Fit the unequal-variance (binormal) model to ratings, higher meaning "signal".
 
-    At least two operating points off the corners are needed for a and b; with one (a yes/no task)
-    b is held at 1 and said so. Separated classes have no finite fit: the result is marked
-    degenerate with A_z at its end and the interval from the exact bound. Raises ``ValueError`` for
-    single-class data.
+    At least two operating points off the corners, one of them off the border, are needed for a
+    and b; with one (a yes/no task), or where b has no maximum, b is held at 1 and said so.
+    Separated classes have no finite fit: the result is marked degenerate with A_z at its end and
+    the interval from the exact bound. Raises ``ValueError`` for single-class data.
     """
     checked_level(level)
     scores, labels, missing = checked_ratings(ratings, truth)
@@ -128,15 +128,18 @@ def fit_counts(
     n = int(x.sum() + y.sum())
     if points == 0:
         return _degenerate(x, y, level, name, n, notes)
-    equal_variance = points == 1
+    # Points on the border bend the curve too: with one inside, they can still settle b.
+    equal_variance = points == 1 and len(x) == 2
+    theta, covariance, value = _maximise(x, y, equal_variance)
+    degenerate = _is_degenerate(theta, covariance)
+    if degenerate and points == 1:
+        equal_variance = True
+        theta, covariance, value = _maximise(x, y, equal_variance)
+        degenerate = _is_degenerate(theta, covariance)
     if equal_variance:
-        notes.append("one operating point off the corners: equal variances (b = 1) assumed")
-    fitted = _maximise(x, y, equal_variance)
-    theta, covariance, value = fitted
+        notes.append("one operating point off the border: equal variances (b = 1) assumed")
     a, b = float(theta[0]), float(theta[1])
     cuts = theta[2:]
-    proper = bool(np.isfinite(covariance).all()) and float(np.diag(covariance).min()) >= 0
-    degenerate = not proper or b < 0.02 or b > 50 or covariance[0, 0] > 100**2
     if degenerate:
         notes.append(
             "degenerate binormal fit (the curve is made of straight pieces): no standard errors; "
@@ -214,6 +217,12 @@ def fit_counts(
         n=n,
         notes=tuple(notes),
     )
+
+
+def _is_degenerate(theta: Floats, covariance: Floats) -> bool:
+    """A curve of straight pieces, or parameters that the data leave without a variance."""
+    proper = bool(np.isfinite(covariance).all()) and float(np.diag(covariance).min()) >= 0
+    return not proper or not 0.02 <= theta[1] <= 50 or bool(covariance[0, 0] > 100**2)
 
 
 def _root(variance: float) -> float:

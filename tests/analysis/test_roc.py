@@ -173,6 +173,19 @@ def test_proper_fits_equal_proproc(name):
             assert found.d_a.estimate == pytest.approx(d_a, abs=5e-3)
 
 
+def test_points_on_the_border_help_to_settle_the_binormal_slope():
+    # Given Van Dyke's reader 2 in modality 2: one operating point off the border, three on it
+    readings = van_dyke().query("modality == 2 and reader == 2")
+    # When it is fitted; MRMCaov 0.3.0, binormal_auc on VanDyke: a 1.66, b 0.447, AUC 0.935
+    fit = roc.binormal_fit(readings["rating"], readings["truth"])
+    # Then b is not held at 1
+    assert fit.a.estimate == pytest.approx(1.66, abs=0.005)
+    assert fit.b.estimate == pytest.approx(0.447, abs=0.0005)
+    assert fit.auc.estimate == pytest.approx(0.935, abs=0.0005)
+    # And a plain yes/no task still is
+    assert "b = 1" in fit_counts([30, 10], [8, 32]).notes[0]
+
+
 def test_binormal_equals_chakraborty_and_rocfit():
     # Chakraborty 2017, Observer Performance Methods, Table 4.1 (fitted in section 6.4): a = 1.3204,
     # b = 0.6075, A_z = 0.8704, SE 0.0379.
