@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
+from fractions import Fraction
 from pathlib import Path
 from typing import IO
 
@@ -136,8 +137,13 @@ def _image(ds: Dataset, scan: Scan) -> None:
     centre, width = scan.window or (2.0 ** (scan.bits - 1), float(1 << scan.bits))
     ds.WindowCenter, ds.WindowWidth = f"{centre:.10g}", f"{width:.10g}"
     ds.PresentationLUTShape = "IDENTITY"
-    if scan.spacing_mm:
-        ds.NominalScannedPixelSpacing = [f"{scan.spacing_mm:.10g}"] * 2
+    # A scan that another generator made and somebody imported may have oblong pixels.
+    if scan.spacing_mm:  # row spacing first; the scan's is the width of a pixel
+        high = scan.spacing_mm * scan.pixel_aspect
+        ds.NominalScannedPixelSpacing = [f"{high:.10g}", f"{scan.spacing_mm:.10g}"]
+    elif scan.pixel_aspect != 1.0:  # required where no spacing says it (PS3.3 C.7.6.3)
+        ratio = Fraction(scan.pixel_aspect).limit_denominator(10_000)
+        ds.PixelAspectRatio = [ratio.numerator, ratio.denominator]
     data = np.ascontiguousarray(pixels, dtype="u1" if small else "<u2").tobytes()
     ds.PixelData = data + b"\0" * (len(data) % 2)
     ds["PixelData"].VR = "OB" if small else "OW"

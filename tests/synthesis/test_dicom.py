@@ -12,6 +12,7 @@ import pydicom
 import pytest
 
 from readerstudy.imaging import storage
+from readerstudy.imaging.decoding.examine import decode
 from readerstudy.imaging.intake import add_scan
 from readerstudy.imaging.models import Scan
 from synthesis import dicom, generation
@@ -76,3 +77,33 @@ def test_an_acquired_scan_is_not_written_as_synthetic() -> None:
     scan, _ = add_scan(pixels, bits=8, origin="acquired", source_format="PNG")
     with pytest.raises(dicom.NotGenerated, match="acquired"):
         dicom.to_dataset(scan)
+
+
+@pytest.mark.parametrize(
+    ("spacing", "stated", "ratio"), [(0.2, [0.25, 0.2], None), (None, None, [5, 4])]
+)
+def test_an_imported_generated_scan_with_oblong_pixels_says_so(
+    tmp_path: Path, spacing: float | None, stated: list[float] | None, ratio: list[int] | None
+) -> None:
+    # given a scan that another generator made, of pixels a quarter higher than wide
+    pixels = (np.arange(12_000, dtype=np.uint16) % 4096).reshape(100, 120)
+    scan, _ = add_scan(
+        pixels, bits=12, origin="generated", source_format="DICOM", spacing_mm=spacing,
+        pixel_aspect=1.25,
+    )  # fmt: skip
+    # when
+    dicom.write(scan, tmp_path / "scan.dcm")
+    ds = pydicom.dcmread(tmp_path / "scan.dcm")
+    # then its shape stands once: in the spacing (rows first), or as a ratio where none is known
+    assert ds.get("NominalScannedPixelSpacing") == stated
+    assert ds.get("PixelAspectRatio") == ratio
+    # and our own reader finds the same shape again
+    decoded = decode(tmp_path / "scan.dcm")
+    assert decoded.pixel_aspect == pytest.approx(1.25)
+    # and dciodvfy finds no error
+    tool = Path(sys.executable).with_name("dciodvfy")
+    if tool.exists():
+        said = subprocess.run([tool, tmp_path / "scan.dcm"], capture_output=True, text=True)
+        lines = (said.stdout + said.stderr).splitlines()
+        assert "SCImage" in lines
+        assert not [line for line in lines if line.startswith("Error")], lines
