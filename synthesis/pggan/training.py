@@ -331,7 +331,7 @@ class Run:
             write_atomically(existing, json.dumps(settings, indent=1).encode())
             split = {"digest": self.pyramid.digest, "films": self.pyramid.about["films"]}
             write_atomically(folder / "split.json", json.dumps(split, indent=1).encode())
-            self.log.rewind(self.images)
+            self.log.begin(self.images)
 
     @staticmethod
     def _check_same(before: dict[str, Any], now: dict[str, Any]) -> None:
@@ -356,6 +356,8 @@ class Run:
                 "data": self.pyramid.digest,
                 "metrics": self.metrics,
             }
+            if self.log is not None:
+                self.log.flush()
             try:
                 save_state(self.trainer, self.folder / "states", self.images, about)
             except CheckpointError as error:

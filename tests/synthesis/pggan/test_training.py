@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -24,7 +25,7 @@ from synthesis.pggan.networks import grown
 from synthesis.pggan.pictures import write_png
 from synthesis.pggan.presets import TrainingConfig
 from synthesis.pggan.pyramid import TRAIN, from_array
-from synthesis.pggan.runlog import read_log
+from synthesis.pggan.runlog import RunLog, read_log
 from synthesis.pggan.sampling import sample
 from synthesis.pggan.state import retain, state_path, states
 from synthesis.pggan.step import Trainer, fade_films, shares
@@ -109,6 +110,62 @@ def test_run_killed_within_a_tick_resumes_bit_for_bit(tmp_path, pyramid):
     # then nothing shows that it was killed
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "killed"))
     assert lines(tmp_path / "whole") == lines(tmp_path / "killed")
+    # and TensorBoard shows what the log says: nothing twice, and nothing lost up to the state
+    logged = [
+        (f"{line['kind']}/{name}", line["images"], pytest.approx(value))
+        for line in read_log(tmp_path / "killed")
+        for name, value in line.items()
+        if name not in ("kind", "images")
+    ]
+    assert curves(tmp_path / "killed") == logged
+
+
+def curves(folder, kind="simple_value"):
+    """(tag, images, value) of every point that TensorBoard shows of a run folder.
+
+    Files in the order of their names; a session that starts at a step takes back what earlier ones
+    wrote from there on (``_CheckForRestartAndMaybePurge`` of TensorBoard's event accumulator).
+    """
+    from tensorboardX.proto.event_pb2 import Event, SessionLog
+
+    points = []
+    for path in sorted((folder / "tensorboard").iterdir()):
+        data, at = path.read_bytes(), 0
+        while at + 12 <= len(data):  # TFRecord: length, its checksum, the event, its checksum
+            (length,) = struct.unpack_from("<Q", data, at)
+            if at + 16 + length > len(data):
+                break  # cut short by the kill
+            event = Event.FromString(data[at + 12 : at + 12 + length])
+            at += 16 + length
+            if event.session_log.status == SessionLog.START:
+                points = [point for point in points if point[1] < event.step]
+            points += [
+                (value.tag, event.step, getattr(value, kind))
+                for value in event.summary.value
+                if value.HasField(kind)
+            ]
+    return points
+
+
+def test_curves_lose_what_was_drawn_after_the_state_that_a_run_goes_on_from(tmp_path):
+    # given a run that drew past its last state, at 16 images, before it stopped
+    first = RunLog(tmp_path)
+    first.begin(0)
+    for images in (8, 16, 24, 32):
+        first.write("step", images, {"loss": 1.0})
+        first.write("tick", images, {"spread": 3.0})
+        first.picture(np.full((4, 8, 8), images / 255), 2, images)
+    first.close()
+    # when it goes on from there, within the same second
+    again = RunLog(tmp_path)
+    again.begin(16)
+    again.write("step", 24, {"loss": 2.0})
+    again.close()
+    # then the log and the curves have each point once, the newer where there were two
+    wanted = [(8, 1.0), (16, 1.0), (24, 2.0)]
+    assert [point[1:] for point in curves(tmp_path) if point[0] == "step/loss"] == wanted
+    assert [(line["images"], line["loss"]) for line in read_log(tmp_path, "step")] == wanted
+    assert [point[1] for point in curves(tmp_path, "image") if point[0] == "samples"] == [8, 16]
 
 
 def test_state_cut_short_by_a_kill_is_never_seen(tmp_path, pyramid):
