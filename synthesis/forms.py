@@ -14,6 +14,7 @@ from readerstudy.jobs.models import Worker
 from synthesis import generation, quota
 from synthesis.models import Generator
 
+IMPORTS_SHOWN = 200
 QUEUE_OF_DEVICE = {"cpu": "celery", "cuda": "gpu"}
 
 
@@ -32,9 +33,10 @@ class DeviceField(forms.ChoiceField):
 
     NAMES = {"cpu": "CPU", "cuda": "GPU"}
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, devices: list[str] | None = None, **options: Any) -> None:
+        offered = served_devices() if devices is None else devices
         super().__init__(
-            choices=[(device, self.NAMES[device]) for device in served_devices()],
+            choices=[(device, self.NAMES[device]) for device in offered],
             **{"initial": "cpu", "required": False, **options},
         )
 
@@ -221,8 +223,10 @@ class NeighboursForm(LatentForm):
         return {**values, "data": {"batch": values.pop("batch")}}
 
 
-def batch_choices() -> list[tuple[str, str]]:
-    """All acquired scans, or one import's."""
-    imports = Batch.objects.filter(scans__origin=Scan.Origin.ACQUIRED).distinct()[:200]
+def batch_choices(
+    origin: str = Scan.Origin.ACQUIRED, *, most: int | None = IMPORTS_SHOWN
+) -> list[tuple[str, str]]:
+    """All scans of an origin, or one import's."""
+    imports = Batch.objects.filter(scans__origin=origin).distinct()[:most]
     named = [(str(b.public_id), f"{b.source[-60:]}, {b.created_at:%d %b %Y}") for b in imports]
-    return [("", "all acquired scans"), *named]
+    return [("", f"all {origin} scans"), *named]

@@ -101,7 +101,7 @@ class Upload(models.Model):
 
 
 class TrainingRun(models.Model):
-    """A training asked for on the web. Its job's row says how far it is; its folder in the
+    """A training that somebody asked for. Its job's row says how far it is; its folder in the
     storage holds the measurements and the sample grids that the page shows."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)

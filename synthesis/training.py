@@ -1,5 +1,5 @@
-"""Trainings asked for on the web: films from the archive, a run that can be stopped and resumed,
-and a generator at its end."""
+"""Trainings on films of the archive, asked for on the web or the command line: a run that can be
+stopped and resumed, and a generator at its end."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from PIL import Image
 from readerstudy.audit import trail
 from readerstudy.imaging import storage
 from readerstudy.imaging.models import Scan
+from readerstudy.imaging.resampling import WEIGHT_BITS, resample
 from readerstudy.jobs import queue
 from readerstudy.jobs.models import Job
 from readerstudy.jobs.queue import LeaseLost, Running
@@ -72,6 +73,23 @@ def bytes_needed(plan: dict[str, Any], films: int) -> int:
     pixels = config.network.resolution**2
     weights = 4 * 7 * sum(2 * 10 * c * c for c in config.network.channels)
     return int(films * pixels * (4 / 3 + 2) + (config.keep + 1) * weights)
+
+
+def check(plan: dict[str, Any], data: dict[str, Any]) -> int:
+    """How many films such a run would see.
+
+    Raises ``ValueError``, in words, for a plan that cannot be trained, too few films, or too
+    little room on the disk (``quota.NoRoom``).
+    """
+    config_of(plan)
+    films = scans_for(data).count()
+    if films < FEWEST_FILMS:
+        raise ValueError(
+            f"{films} scans fit these filters; at least {FEWEST_FILMS} are needed. Import more, or "
+            "choose fewer labels."
+        )
+    quota.check_disk(bytes_needed(plan, films), what=f"A training on {films:,} scans")
+    return films
 
 
 def start(
@@ -140,17 +158,11 @@ def _pyramid(the_run: TrainingRun, folder: Path, resolution: int, job: Running) 
     films = folder / "films"
     shutil.rmtree(films, ignore_errors=True)
     films.mkdir(parents=True)
-    scans = scans_for(the_run.data)
-    count = scans.count()
-    if count < FEWEST_FILMS:
-        raise ValueError(
-            f"{count} scans fit the filters; at least {FEWEST_FILMS} are needed to train"
-        )
-    quota.check_disk(bytes_needed(the_run.plan, count), what=f"A training on {count:,} scans")
+    count = check(the_run.plan, the_run.data)
     with (films / "manifest.csv").open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["file", "patient", "split"])
-        for number, row in enumerate(_written(scans, films), 1):
+        for number, row in enumerate(_written(scans_for(the_run.data), films), 1):
             table.writerow(row)
             if number % 20 == 0 or number == count:
                 job.progress(0, message=f"Reading films: {number:,} of {count:,}")
@@ -172,8 +184,15 @@ def _written(scans: QuerySet[Scan], films: Path) -> Iterator[tuple[str, str, str
 
 
 def as_shown(scan: Scan) -> NDArray[np.uint8]:
-    """The scan's pixels through its window where it has one, else its full range; 8 bits."""
+    """The scan's pixels through its window where it has one, else its full range; 8 bits.
+
+    Oblong pixels become square, by the resampling that frames are rendered with: a network that
+    saw stretched chests would draw them, and a reader would know them by that.
+    """
     pixels = storage.read_pixels(scan).astype(np.float32)
+    if scan.pixel_aspect != 1.0:
+        rows = max(1, scan.upright_height)
+        pixels = (resample(pixels, rows, scan.columns) / 2.0 ** (2 * WEIGHT_BITS)).astype("f4")
     low, high = 0.0, float((1 << scan.bits) - 1)
     if scan.window is not None:
         centre, width = scan.window

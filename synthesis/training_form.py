@@ -7,8 +7,15 @@ from typing import Any
 from django import forms
 
 from readerstudy.imaging.models import Label, Scan
-from synthesis import quota, training
-from synthesis.forms import DeviceField, HouseForm, batch_choices
+from synthesis import training
+from synthesis.forms import (
+    IMPORTS_SHOWN,
+    QUEUE_OF_DEVICE,
+    DeviceField,
+    HouseForm,
+    batch_choices,
+)
+from synthesis.models import TrainingRun
 
 PRESETS = [
     ("demo", "Demo: up to 64 x 64, small, an hour or so on a CPU"),
@@ -74,16 +81,29 @@ class TrainingForm(HouseForm):
         help_text="The scans' terms may bind it. Goes onto the model card.",
     )  # fmt: skip
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        origin: str = Scan.Origin.ACQUIRED,
+        devices: list[str] | None = None,
+        imports_shown: int | None = IMPORTS_SHOWN,
+        **options: Any,
+    ) -> None:
+        """``devices``: those offered, by default those that a running worker serves."""
         super().__init__(*args, **options)
-        self.fields["device"] = DeviceField(help_text="Devices that a running worker serves.")
+        self.origin = origin
+        self.fields["device"] = DeviceField(
+            devices, help_text="Devices that a running worker serves."
+        )
         self.fields["labels"].choices = [  # type: ignore[attr-defined]
             (name, name)
-            for name in Label.objects.filter(scans__origin=Scan.Origin.ACQUIRED)
+            for name in Label.objects.filter(scans__origin=origin)
             .distinct()
             .values_list("name", flat=True)
         ]
-        self.fields["batch"].choices = batch_choices()  # type: ignore[attr-defined]
+        self.fields["batch"].choices = batch_choices(  # type: ignore[attr-defined]
+            origin, most=imports_shown
+        )
         self.dress()
 
     def clean(self) -> dict[str, Any]:
@@ -91,20 +111,8 @@ class TrainingForm(HouseForm):
         if self.errors:
             return cleaned
         try:
-            training.config_of(self.plan)
+            training.check(self.plan, self.data_filters)
         except ValueError as error:
-            raise forms.ValidationError(str(error)) from error
-        films = training.scans_for(self.data_filters).count()
-        if films < training.FEWEST_FILMS:
-            raise forms.ValidationError(
-                f"{films} scans fit these filters; at least {training.FEWEST_FILMS} are needed. "
-                "Import more, or choose fewer labels."
-            )
-        try:
-            quota.check_disk(
-                training.bytes_needed(self.plan, films), what=f"A training on {films:,} scans"
-            )
-        except quota.NoRoom as error:
             raise forms.ValidationError(str(error)) from error
         return cleaned
 
@@ -116,6 +124,16 @@ class TrainingForm(HouseForm):
 
     @property
     def data_filters(self) -> dict[str, Any]:
-        return {
-            name: self.cleaned_data.get(name) for name in ("labels", "view", "batch", "held_out")
-        }
+        names = ("labels", "view", "batch", "held_out")
+        return {"origin": self.origin, **{name: self.cleaned_data.get(name) for name in names}}
+
+    def start(self, by: Any) -> TrainingRun:
+        """Queue what was asked for, after ``is_valid``."""
+        return training.start(
+            name=self.cleaned_data["name"],
+            plan=self.plan,
+            data=self.data_filters,
+            by=by,
+            queue_name=QUEUE_OF_DEVICE[self.cleaned_data["device"]],
+            token=self.cleaned_data["token"],
+        )

@@ -15,7 +15,6 @@ from readerstudy.imaging.access import researchers_only
 from readerstudy.imaging.models import Scan
 from readerstudy.jobs.views import STOP_POLLING
 from synthesis import curves, training, uploads
-from synthesis.forms import QUEUE_OF_DEVICE
 from synthesis.models import TrainingRun
 from synthesis.training_form import TrainingForm
 
@@ -35,15 +34,7 @@ def train(request: HttpRequest) -> HttpResponse:
     """Ask for a training."""
     form = TrainingForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        run = training.start(
-            name=form.cleaned_data["name"],
-            plan=form.plan,
-            data=form.data_filters,
-            by=request.user,
-            queue_name=QUEUE_OF_DEVICE[form.cleaned_data["device"]],
-            token=form.cleaned_data["token"],
-        )
-        return redirect("synthesis:run", run.public_id)
+        return redirect("synthesis:run", form.start(request.user).public_id)
     films = Scan.objects.filter(origin=Scan.Origin.ACQUIRED).aggregate(
         scans=Count("pk"), patients=Count("patient_key", distinct=True)
     )

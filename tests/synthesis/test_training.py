@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 from django.urls import reverse
 
+from readerstudy.imaging import storage
+from readerstudy.imaging.blinding import render
 from readerstudy.imaging.intake import add_scan
 from readerstudy.imaging.models import Scan
+from readerstudy.imaging.rendering import RenderingProtocol
 from readerstudy.jobs import queue, running
 from readerstudy.jobs.models import Job
 from synthesis import curves, training
@@ -136,6 +139,33 @@ def test_scans_that_come_later_do_not_change_a_run_that_has_begun(films: list[Sc
     first = training._pyramid(run, folder, 8, held)
     add_scan(np.ones((16, 16), np.uint16), bits=12, origin="acquired", source_format="PNG")
     assert training._pyramid(run, folder, 8, held).digest == first.digest
+
+
+@pytest.mark.parametrize("aspect", [2.0, 0.5])
+def test_films_with_oblong_pixels_are_trained_on_as_they_are_rendered(aspect: float) -> None:
+    # given a round disc on a detector whose pixels are twice as high as wide, or half as high
+    rows, columns = round(96 / aspect), 96
+    y, x = np.mgrid[:rows, :columns] + 0.5
+    disc = np.hypot((y * aspect - 48), x - 48) < 30
+    scan, _ = add_scan(
+        np.where(disc, 3000, 200).astype(np.uint16), bits=12, origin="acquired",
+        source_format="DICOM", pixel_aspect=aspect,
+    )  # fmt: skip
+    # when
+    shown = training.as_shown(scan)
+    # then it is round, as large as it was wide, and of the same greys
+    assert shown.shape == (96, 96)
+    bright = shown > 100
+    assert bright.any(axis=0).sum() == pytest.approx(60, abs=1)
+    assert bright.any(axis=1).sum() == pytest.approx(60, abs=1)
+    assert bright.sum() == pytest.approx(np.pi * 30**2, rel=0.02)
+    assert shown[48, 48] == round(255 * 3000 / 4095)
+    # and no further from the rendered frame than its trimmed edge and its own grey scale make it
+    protocol = RenderingProtocol(matrix=96, normalisation="none")
+    frame = render(
+        storage.read_pixels(scan), bits=12, window=None, aspect=aspect, protocol=protocol
+    )
+    assert np.corrcoef(frame.ravel(), shown.ravel())[0, 1] > 0.97
 
 
 def test_too_few_films_fail_in_words(films: list[Scan]) -> None:
