@@ -121,18 +121,20 @@ def _flushable() -> Iterator[None]:
     from django.test import TransactionTestCase
 
     from readerstudy.audit import triggers as of_audit
+    from readerstudy.reading import triggers as of_reading
     from readerstudy.studies import triggers as of_studies
 
     emptying = TransactionTestCase._fixture_teardown
 
     def lifted(case: TransactionTestCase) -> None:
-        of_audit.remove(connection)
-        of_studies.remove(connection)
+        rooms = (of_audit, of_reading, of_studies)
+        for room in rooms:
+            room.remove(connection)
         try:
             emptying(case)
         finally:
-            of_audit.install(connection)
-            of_studies.install(connection)
+            for room in rooms:
+                room.install(connection)
 
     TransactionTestCase._fixture_teardown = lifted  # type: ignore[method-assign]
     yield
