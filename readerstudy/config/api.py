@@ -1,12 +1,12 @@
 """The JSON interface. Each room brings its own router."""
 
-from django.contrib.auth.decorators import user_passes_test
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.security import django_auth
 
 from readerstudy import __version__
 from readerstudy.config.parsing import StorableParser
+from readerstudy.imaging.access import researchers_only
 from readerstudy.reading.api import router as reading_router
 from readerstudy.reading.refusal import Refused
 
@@ -19,7 +19,7 @@ api = NinjaAPI(
     docs_url=None,
     openapi_url="/openapi.json",
     # It names what later phases ask: not for readers.
-    docs_decorator=user_passes_test(lambda user: user.is_staff),
+    docs_decorator=researchers_only,
     urls_namespace="api",
 )
 api.add_router("/reading", reading_router)
