@@ -38,6 +38,17 @@ def cue_plot(result: dict[str, Any], *, most: int = 40) -> dict[str, Any]:
     }
 
 
+def parts(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a page shows of a study's audit: the same cases before and after rendering, each with
+    its plot. Empty where nothing was audited."""
+    audits = {"As kept, before rendering": found.get("as_kept") or {}, "As readers see them": found}
+    return [
+        {"title": title, "audit": audit, "plot": cue_plot(audit)}
+        for title, audit in audits.items()
+        if audit.get("cues")
+    ]
+
+
 def _place(area: float) -> float:
     share = (min(max(area, 0.35), 1.0) - 0.35) / 0.65
     return round(_LEFT + share * (_RIGHT - _LEFT), 1)

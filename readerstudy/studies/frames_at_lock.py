@@ -124,7 +124,7 @@ def audit(study: Study) -> dict[str, Any]:
     return {
         **result.to_dict(),
         "cases": [case.number for case in cases],
-        "as_kept": {"summary": kept.summary, "findings": [cue.label for cue in kept.findings]},
+        "as_kept": kept.to_dict(),
     }
 
 

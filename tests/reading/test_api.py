@@ -436,4 +436,4 @@ def test_time_left_goes_by_the_readers_own_pace_on_any_device() -> None:
 
 def test_the_schema_of_the_interface_is_not_for_readers(room: ReadingRoom) -> None:
     """It names what a later phase asks."""
-    assert Browser(room).client.get("/api/openapi.json").status_code == 302
+    assert Browser(room).client.get("/api/openapi.json").status_code == 403

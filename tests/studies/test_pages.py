@@ -79,3 +79,22 @@ def test_a_study_is_made_from_the_form(client: Client, owner) -> None:
     assert answer.status_code == 302
     study = Study.objects.get(title="New")
     assert [s["count"] for s in study.protocol["sampling"]["strata"]] == [5, 7]
+
+
+def test_what_the_blinding_audit_found_is_drawn_cue_by_cue(client: Client, owner) -> None:
+    # Given a study whose frames were audited at lock, and a draft that an audit sent back
+    locked = factories.make_locked_study(owner=owner)
+    draft = factories.make_study(owner=owner)
+    Study.objects.filter(pk=draft.pk).update(blinding=locked.blinding)
+    # When the owner opens the overview of the one and the last step of the other
+    overview = client.get(reverse("studies:overview", args=[locked.public_id]))
+    review = client.get(reverse("studies:step", args=[draft.public_id, "review"]))
+    # Then both show every cue before and after rendering, ranked
+    for page in (overview, review):
+        text = page.content.decode()
+        assert text.count('class="cue-plot"') == 2
+        assert "As kept, before rendering" in text
+        assert "As readers see them" in text
+    areas = [row["auc"] for row in overview.context["blinding"][1]["plot"]["rows"]]
+    cues = areas[1:] if locked.blinding["classifier"] else areas
+    assert cues == sorted(cues, reverse=True)

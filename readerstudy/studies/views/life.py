@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
+from readerstudy.imaging import cue_plot
 from readerstudy.studies import drafting, implications, lifecycle, locking, progress
 from readerstudy.studies.errors import CannotLock, StudyError
 from readerstudy.studies.forms import DueForm, NameForm, ReasonForm
@@ -53,6 +54,7 @@ def overview(request: HttpRequest, study: Study) -> HttpResponse:
             "reason_form": ReasonForm(),
             "due_form": DueForm(initial={"due_at": study.due_at}),
             "name_form": NameForm(study=study),
+            "blinding": cue_plot.parts(study.blinding),
         },
     )
 

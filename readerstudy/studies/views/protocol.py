@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
+from readerstudy.imaging import cue_plot
 from readerstudy.studies import checks, drafting, implications, setup, wording
 from readerstudy.studies.errors import StudyError
 from readerstudy.studies.forms import QuestionForm
@@ -206,5 +207,6 @@ def _review(request: HttpRequest, study: Study) -> HttpResponse:
             checks=found,
             ready=not any(check.state == "failed" for check in found),
             may_lock=may(request.user, "lock", study),
+            blinding=cue_plot.parts(study.blinding),
         ),
     )
