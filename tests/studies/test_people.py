@@ -181,10 +181,13 @@ def read(reader: Reader, count: int, *, first_ago: timedelta, every: timedelta) 
     Session.objects.filter(reader=reader, number=1).update(started_at=began)
     shown = Presentation.objects.filter(session__reader=reader).order_by("position")[:count]
     for number, presentation in enumerate(shown):
-        reading = Reading.objects.create(
-            client_id=uuid.uuid4(), presentation=presentation, revision=1, judgment="real"
+        Reading.objects.create(
+            client_id=uuid.uuid4(),
+            presentation=presentation,
+            revision=1,
+            judgment="real",
+            received_at=began + number * every,
         )
-        Reading.objects.filter(pk=reading.pk).update(received_at=began + number * every)
 
 
 def test_progress_counts_paces_and_finds_who_is_stuck() -> None:
