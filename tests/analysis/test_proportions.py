@@ -301,10 +301,11 @@ def test_wald_equivalence_equals_toster():
                                                     method="wald")  # fmt: skip
     assert stats.norm.isf(found.p_value) == pytest.approx(4.2435, abs=5e-4)
     assert (found.lower, found.upper) == pytest.approx((-0.03163, -0.00837), abs=5e-5)
-    # powerTOSTtwo.prop: 542 a group for 90 % power at .5 against .5 within .1.
+    # powerTOSTtwo.prop: 542 a group for 90 % power at .5 against .5 within .1, by the normal
+    # approximation; ours sums the binomial probabilities of the tables that reach equivalence.
     power = proportions.power_equivalence_two_proportions(542, 542, 0.5, 0.5, margin=0.1,
                                                           method="wald")  # fmt: skip
-    assert power.estimate == pytest.approx(0.9, abs=0.005)
+    assert power.estimate == pytest.approx(0.9, abs=0.01)
     empty = proportions.equivalence_two_proportions(0, 20, 0, 20, margin=0.1, method="wald")
     assert not empty.details["equivalent"]
     assert "degenerate" in empty.notes[0]
