@@ -87,6 +87,10 @@ frontend-test: static/dist/.built $(VENV)/.dev
 chromium: $(VENV)/.dev
 	@$(PY) tests/browser/find_chromium.py --install
 
+# A process a core, files kept whole; the processes, not the libraries within, share the cores.
+tests services: export PYTEST_ADDOPTS ?= -n logical --maxprocesses 4 --dist loadfile
+tests services: export OMP_NUM_THREADS ?= 1
+
 tests: $(VENV)/.dev static/dist/.built chromium
 	@echo "==> tests"
 	@$(PY) -m pytest -q -m "not services and not faults and not load and not bench"

@@ -1,4 +1,4 @@
-"""Files and arrays into the archive."""
+"""Files into the archive."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Q
-from numpy.typing import NDArray
 
-from readerstudy.imaging import fingerprints, storage
+from readerstudy.imaging import storage
+from readerstudy.imaging.adding import add_scan
+from readerstudy.imaging.committing import Result, commit
 from readerstudy.imaging.decoding.limits import Limits
 from readerstudy.imaging.decoding.pool import DecodingPool
 from readerstudy.imaging.decoding.refusal import Refused
 from readerstudy.imaging.duplicates import find_near_duplicates, lots
 from readerstudy.imaging.manifest import Manifest, ManifestError, Row, WrongRow, parse
-from readerstudy.imaging.models import Batch, IntakeItem, Label, NearDuplicate, Scan
+from readerstudy.imaging.models import Batch, IntakeItem, NearDuplicate, Scan
 from readerstudy.imaging.pseudonyms import patient_key, secret
 from readerstudy.imaging.sources import Source, open_source, spool_folder
 
@@ -67,89 +67,6 @@ class Summary:
             "memorised": self.memorised,
             "text_found": self.text_found,
         }
-
-
-def add_scan(
-    pixels: NDArray[np.uint16],
-    *,
-    bits: int,
-    origin: str,
-    source_format: str,
-    labels: Iterable[str] = (),
-    patient_key: str = "",
-    view: str = "",
-    sex: str = "",
-    age_years: int | None = None,
-    spacing_mm: float | None = None,
-    pixel_aspect: float = 1.0,
-    window: tuple[float, float] | None = None,
-    source_name: str = "",
-    split: str = "",
-    metadata: dict[str, Any] | None = None,
-    generator_name: str = "",
-    generator_digest: str = "",
-    provenance: dict[str, Any] | None = None,
-    batch: Batch | None = None,
-) -> tuple[Scan, bool]:
-    """Put one array into the archive; the second value says whether it is new.
-
-    ``pixels`` is rows x columns of uint16, 0 .. ``2**bits - 1``, higher is brighter. The same
-    pixels are never kept twice: the scan that is already there is returned as it is. A new scan is
-    compared with the whole archive for near duplicates (a generated one for memorisation).
-
-    Raises ``ValueError`` for another shape or type, or for pixels beyond ``bits``.
-    """
-    if pixels.ndim != 2 or pixels.dtype != np.uint16 or not pixels.size:
-        raise ValueError(
-            f"a scan is rows x columns of uint16, got {pixels.shape} of {pixels.dtype}"
-        )
-    if not 1 <= bits <= 16 or int(pixels.max()) >= 1 << bits:
-        raise ValueError(
-            f"{bits}-bit scan expected 0..{(1 << bits) - 1}, found {int(pixels.max())}"
-        )
-    if origin not in Scan.Origin.values:
-        raise ValueError(f"origin is {origin!r}; 'acquired' or 'generated' is expected")
-    digest = fingerprints.pixel_hash(pixels, bits)
-    existing = Scan.objects.filter(Q(pixel_hash=digest) | Q(source_hash=digest)).first()
-    if existing is not None:
-        return existing, False
-    storage.put_pixels(storage.pixels_key(digest), pixels, bits)
-    picture = fingerprints.preview(pixels, bits, window)
-    storage.put_bytes(storage.thumbnail_key(digest), fingerprints.thumbnail(picture, pixel_aspect))
-    scan = Scan(
-        origin=origin,
-        batch=batch,
-        pixels_key=storage.pixels_key(digest),
-        thumbnail_key=storage.thumbnail_key(digest),
-        pixel_hash=digest,
-        perceptual_hash=fingerprints.perceptual_hash(fingerprints.preview(pixels, bits)),
-        rows=pixels.shape[0],
-        columns=pixels.shape[1],
-        bits=bits,
-        window_centre=None if window is None else window[0],
-        window_width=None if window is None else window[1],
-        spacing_mm=spacing_mm,
-        pixel_aspect=pixel_aspect,
-        source_format=source_format[:32],
-        source_name=source_name[:300],
-        patient_key=patient_key,
-        sex=sex,
-        age_years=age_years,
-        view=view,
-        split=split,
-        metadata=metadata or {},
-        generator_name=generator_name,
-        generator_digest=generator_digest,
-        provenance=provenance or {},
-    )
-    try:
-        with transaction.atomic():
-            scan.save()
-            scan.labels.set(_labels(labels).values())
-    except IntegrityError:  # another process brought the same pixels meanwhile
-        return Scan.objects.get(pixel_hash=digest), False
-    find_near_duplicates([scan])
-    return scan, True
 
 
 def prepare(
@@ -240,7 +157,7 @@ def run(
     done = total - batch.items.filter(state=IntakeItem.State.WAITING).count()
     tell = progress or (lambda done, total, message: None)
     tell(done, total, "")
-    pending: list[_Result] = []
+    pending: list[Result] = []
     with (
         spool_folder(storage.spool_directory()) as folder,
         DecodingPool(
@@ -251,13 +168,13 @@ def run(
         ) as pool,
     ):
         for (item, spool), answer in pool.examine_all(_requests(batch, source, folder)):
-            pending.append(_Result(item, spool, answer))
+            pending.append(Result(item, spool, answer))
             done += 1
             if len(pending) >= COMMIT_EVERY:
-                _commit(batch, pending)
+                commit(batch, pending)
                 pending.clear()
                 tell(done, total, item.name)
-        _commit(batch, pending)
+        commit(batch, pending)
         tell(done, total, "looking for near duplicates")
     for lot in lots(list(batch.scans.values_list("pk", flat=True))):
         find_near_duplicates(lot)
@@ -284,13 +201,6 @@ def summary(batch: Batch) -> Summary:
     return result
 
 
-@dataclass(slots=True)
-class _Result:
-    item: IntakeItem
-    spool: Path
-    answer: dict[str, Any]
-
-
 def _requests(
     batch: Batch, source: Source, folder: Path
 ) -> Iterator[tuple[tuple[IntakeItem, Path], Path, Path, dict[str, Any]]]:
@@ -307,125 +217,6 @@ def _requests(
             except Refused as refusal:
                 request = {"refuse": [refusal.code, refusal.message]}
         yield (item, spool), path, spool, request
-
-
-def _commit(batch: Batch, results: list[_Result]) -> None:
-    """Write scans and outcomes of one lot together."""
-    if not results:
-        return
-    hashes = [result.answer["pixel_hash"] for result in results if "pixel_hash" in result.answer]
-    known = dict(Scan.objects.filter(source_hash__in=hashes).values_list("source_hash", "pk"))
-    known |= dict(Scan.objects.filter(pixel_hash__in=hashes).values_list("pixel_hash", "pk"))
-    new: dict[str, Scan] = {}
-    words: dict[str, list[str]] = {}
-    for result in results:
-        answer, item = result.answer, result.item
-        if "pixel_hash" not in answer:
-            item.state = IntakeItem.State.REFUSED
-            item.code, item.message = answer["code"][:32], answer["message"][:500]
-            continue
-        digest = answer["pixel_hash"]
-        if digest in known or digest in new:
-            item.state = IntakeItem.State.DUPLICATE
-            continue
-        storage.put_file(storage.pixels_key(digest), result.spool.with_suffix(".npy"))
-        storage.put_file(storage.thumbnail_key(digest), result.spool.with_suffix(".jpg"))
-        scan = _scan(batch, item, answer)
-        new[digest], words[digest] = scan, item.row.get("labels", [])
-        item.state = IntakeItem.State.IMPORTED
-    labels = _labels(word for some in words.values() for word in some)
-    with transaction.atomic():
-        # A row that another process wrote meanwhile is kept, ours is passed over.
-        Scan.objects.bulk_create(new.values(), ignore_conflicts=True)
-        rows = known | dict(
-            Scan.objects.filter(pixel_hash__in=list(new)).values_list("pixel_hash", "pk")
-        )
-        ours = set(
-            Scan.objects.filter(
-                public_id__in=[scan.public_id for scan in new.values()]
-            ).values_list("pixel_hash", flat=True)
-        )
-        through = Scan.labels.through
-        through.objects.bulk_create(
-            [
-                through(scan_id=rows[digest], label_id=labels[word].pk)
-                for digest in ours
-                for word in dict.fromkeys(words[digest])
-            ],
-            ignore_conflicts=True,
-        )
-        for result in results:
-            digest = result.answer.get("pixel_hash")
-            if digest:
-                result.item.scan_id = rows[digest]
-                if result.item.state == IntakeItem.State.IMPORTED and digest not in ours:
-                    result.item.state = IntakeItem.State.DUPLICATE
-        IntakeItem.objects.bulk_update(
-            [result.item for result in results], ["state", "code", "message", "scan"]
-        )
-    for result in results:
-        for suffix in (".npy", ".jpg", ".member"):
-            result.spool.with_suffix(suffix).unlink(missing_ok=True)
-
-
-def _scan(batch: Batch, item: IntakeItem, answer: dict[str, Any]) -> Scan:
-    row = item.row
-    spacing = answer["spacing_mm"]
-    if spacing is None and row.get("spacing_of_width"):
-        published, width = row["spacing_of_width"]
-        spacing = published * width / answer["columns"]
-    metadata = dict(row.get("metadata", {}))
-    if answer["notes"]:
-        metadata["notes on decoding"] = answer["notes"]
-    is_dicom = answer["source_format"].startswith("DICOM")
-    return Scan(
-        origin=row.get("origin") or batch.options.get("origin", Scan.Origin.ACQUIRED),
-        batch=batch,
-        pixels_key=storage.pixels_key(answer["pixel_hash"]),
-        thumbnail_key=storage.thumbnail_key(answer["pixel_hash"]),
-        pixel_hash=answer["pixel_hash"],
-        perceptual_hash=answer["perceptual_hash"],
-        rows=answer["rows"],
-        columns=answer["columns"],
-        bits=answer["bits"],
-        window_centre=answer["window_centre"],
-        window_width=answer["window_width"],
-        spacing_mm=spacing,
-        pixel_aspect=answer["pixel_aspect"],
-        source_format=answer["source_format"],
-        source_bytes=answer["source_bytes"],
-        # Names of DICOM files often are the patient's: the kept header names those scans.
-        source_name="" if is_dicom and not row else item.name[:300],
-        # Kept for the time of the import as a pseudonym already: see `prepare`.
-        patient_key=row.get("patient") or patient_key(answer["patient_id"]),
-        sex=row.get("sex") or answer["sex"],
-        age_years=row["age"] if row.get("age") is not None else answer["age_years"],
-        view=row.get("view") or answer["view"],
-        split=row.get("split", ""),
-        metadata=metadata,
-        header=answer["header"],
-        deidentification=answer["deidentification"],
-        source_hash=answer.get("source_hash", ""),
-        text_review=_text_review(answer),
-        text_boxes=answer.get("text_boxes", []),
-        generator_name=row.get("generator", ""),
-    )
-
-
-def _text_review(answer: dict[str, Any]) -> str:
-    if answer.get("source_hash"):
-        return Scan.TextReview.MASKED
-    found = any(box["kind"] == "text" for box in answer.get("text_boxes", ()))
-    found = found or answer.get("says_text", False)
-    return Scan.TextReview.FOUND if found else Scan.TextReview.NONE
-
-
-def _labels(words: Iterable[str]) -> dict[str, Label]:
-    wanted = list(dict.fromkeys(words))
-    if not wanted:
-        return {}
-    Label.objects.bulk_create([Label(name=word) for word in wanted], ignore_conflicts=True)
-    return {label.name: label for label in Label.objects.filter(name__in=wanted)}
 
 
 __all__ = [

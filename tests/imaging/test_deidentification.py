@@ -13,8 +13,8 @@ import pytest
 from pydicom import Dataset, Sequence
 from pydicom.datadict import DicomDictionary, dictionary_VR, keyword_for_tag
 
-from readerstudy.imaging.confidentiality import basic_action
 from readerstudy.imaging.deidentification import Options, deidentify, kept_header
+from readerstudy.imaging.deidentification.table import basic_action
 from tests.imaging.dicom_files import chest, make
 
 KEY = b"k" * 32
@@ -84,6 +84,41 @@ def test_characteristics_and_device_are_kept_only_on_request() -> None:
     assert "PatientAge" not in bare
     assert bare["StationName"] != "ROOM7"
     assert bare["DeviceSerialNumber"] != "SN1"
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "stays"),
+    [
+        ("StationName", "ROOM7", True),
+        ("DeviceDescription", "wall stand", True),
+        ("SourceSerialNumber", "SN9", True),
+        ("DateOfLastDetectorCalibration", "20200101", True),
+        ("ScheduledProcedureStepLocation", "X-ray 2", True),
+        # Code C of the option's column: application entity titles are cleaned, not kept.
+        ("StationAETitle", "WARD_DOE", False),
+        ("PerformedStationAETitle", "WARD_DOE", False),
+        ("ScheduledStationAETitle", "WARD_DOE", False),
+        ("RetrieveAETitle", "WARD_DOE", False),
+        # In no column of the option.
+        ("PerformedLocation", "Ward 3", False),
+    ],
+)
+def test_device_option_keeps_what_its_column_keeps(keyword: str, value: str, stays: bool) -> None:
+    """PS3.15 Table E.1-1, column "Rtn. Dev. Id. Opt."."""
+    dataset = make(chest(), **{keyword: value})
+    deidentify(dataset, key=KEY, options=Options(retain_device=True))
+    assert (str(dataset.get(keyword)) == value) is stays
+    bare = make(chest(), **{keyword: value})
+    deidentify(bare, key=KEY, options=Options(retain_device=False))
+    assert str(bare.get(keyword)) != value
+
+
+def test_body_mass_index_goes_with_the_weight() -> None:
+    for kept in (True, False):
+        dataset = make(chest(), PatientBodyMassIndex=31.4, PatientWeight=90)
+        deidentify(dataset, key=KEY, options=Options(retain_characteristics=kept))
+        assert ("PatientBodyMassIndex" in dataset) is kept
+        assert ("PatientWeight" in dataset) is kept
 
 
 def test_dates_of_a_patient_move_together_and_patients_apart() -> None:

@@ -31,23 +31,27 @@ _CODES: dict[str, Action] = {
     "X_Z_U_STAR_TAGS": "uid",
 }
 
-# Column "Rtn. Dev. Id. Opt.", code K.
+# Column "Rtn. Dev. Id. Opt.", code K. Application entity titles have code C there, to be cleaned:
+# sites write names of people and wards into them, so they go.
 _DEVICE = """
-StationName StationAETitle DeviceSerialNumber DeviceUID PlateID GeneratorID CassetteID GantryID
-DetectorID UDISequence UniqueDeviceIdentifier ManufacturerDeviceClassUID XRayDetectorID
-XRayDetectorLabel XRaySourceID DeviceLabel ManufacturerDeviceIdentifier LensMake LensModel
-LensSerialNumber ScheduledStationAETitle ScheduledStationName ScheduledStationNameCodeSequence
-ScheduledStationGeographicLocationCodeSequence PerformedStationAETitle PerformedStationName
-PerformedStationNameCodeSequence PerformedStationGeographicLocationCodeSequence PerformedLocation
-TransducerIdentificationSequence DigitizingDeviceTransportDirection DateOfLastCalibration
-TimeOfLastCalibration DateTimeOfLastCalibration DateOfManufacture DateOfInstallation
+BeamHoldTransitionDateTime CalibrationDate CalibrationDateTime CalibrationTime CassetteID
+DateOfInstallation DateOfLastCalibration DateOfLastDetectorCalibration DateOfManufacture
+DateTimeOfLastCalibration DetectorID DeviceDescription DeviceLabel DeviceSerialNumber DeviceUID
+GantryID GeneratorID LensMake LensModel LensSerialNumber LensSpecification
+ManufacturerDeviceClassUID ManufacturerDeviceIdentifier ModifyingDeviceID ModifyingSystem
+PerformedStationGeographicLocationCodeSequence PerformedStationName PerformedStationNameCodeSequence
+PlateID ScheduledProcedureStepLocation ScheduledStationGeographicLocationCodeSequence
+ScheduledStationName ScheduledStationNameCodeSequence ScheduledStudyLocation SourceManufacturer
+SourceSerialNumber StationName TimeOfLastCalibration TimeOfLastDetectorCalibration
+TransducerIdentificationSequence TreatmentMachineName UDISequence UniqueDeviceIdentifier
+XRayDetectorID XRayDetectorLabel XRaySourceID
 """
 
 # Column "Rtn. Pat. Chars. Opt.", code K. Attributes with code C (allergies, history ...) are free
 # text that cannot be cleaned with certainty: they go.
 _PATIENT = """
 PatientSex PatientAge PatientSize PatientWeight PatientBodyMassIndex EthnicGroup
-EthnicGroupCodeSequence SmokingStatus PregnancyStatus PatientSexNeutered
+EthnicGroupCodeSequence SmokingStatus PregnancyStatus PatientSexNeutered SelectorASValue
 """
 
 
