@@ -10,6 +10,7 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom import Dataset
+from pydicom.encaps import encapsulate
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut, apply_windowing
 
 from readerstudy.imaging.decoding import dicom
@@ -289,6 +290,32 @@ def test_every_transfer_syntax_gives_the_same_pixels(tmp_path: Path) -> None:
             dataset.file_meta.TransferSyntaxUID = syntax
         answer = decoded(dataset, tmp_path)
         assert np.array_equal(answer.pixels, plain.pixels), syntax.name
+
+
+HTJ2K = Path(__file__).parent / "htj2k"
+
+
+@pytest.mark.parametrize(
+    ("stream", "syntax", "offset", "within"),
+    [("grey16-lossless", pydicom.uid.HTJ2KLossless, 0, 0),
+     ("grey16-lossless", pydicom.uid.HTJ2KLosslessRPCL, 0, 0),
+     ("grey16-lossless", pydicom.uid.HTJ2K, 0, 0),
+     ("signed16-lossless", pydicom.uid.HTJ2KLossless, 1460, 0),
+     ("grey16-lossy", pydicom.uid.HTJ2K, 0, 1)],
+)  # fmt: skip
+def test_high_throughput_jpeg_2000_of_another_maker(
+    stream: str, syntax: str, offset: int, within: int, tmp_path: Path
+) -> None:
+    """Grey codestreams of OpenJPH (see the folder's README) in all three transfer syntaxes."""
+    y, x = np.mgrid[0:104, 0:112]
+    pixels = (x * x + y * y) // 8 - offset
+    dataset = make(pixels.astype(np.int16 if offset else np.uint16), syntax=syntax, BitsStored=16)
+    dataset.PixelData = encapsulate([(HTJ2K / f"{stream}.j2c").read_bytes()])
+    dataset["PixelData"].VR = "OB"
+    answer = decoded(dataset, tmp_path)
+    expected = pixels + (1 << 15 if offset else 0)
+    assert answer.bits == 16
+    assert np.abs(answer.pixels.astype(int) - expected).max() <= within
 
 
 @pytest.mark.parametrize("syntax", ["JPEGLosslessProcess14", "JPEGLosslessProcess14_1"])
