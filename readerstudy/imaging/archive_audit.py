@@ -7,7 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from readerstudy.imaging import audit_cues, blinding_audit, case_frames, measuring, storage
+from readerstudy.imaging import (
+    audit_cues,
+    audit_pairs,
+    blinding,
+    blinding_audit,
+    case_frames,
+    frames,
+    measuring,
+    storage,
+)
 from readerstudy.imaging.crew import Crew
 from readerstudy.imaging.models import Scan
 from readerstudy.imaging.rendering import RenderingProtocol
@@ -60,8 +69,7 @@ def audit_scans(
                 cases.append({**files[len(cases)], **cues})
                 tell(len(cases))
     else:
-        acquired = [scan for scan in scans if scan.origin == Scan.Origin.ACQUIRED]
-        reference = case_frames.reference_of(acquired, protocol)
+        reference = _reference(scans, protocol)
         work = ((*case_frames.work(scan), protocol, reference, seed) for scan in scans)
         with Crew(measuring.as_rendered) as crew:
             for cues in crew.each(work):
@@ -88,6 +96,23 @@ def _file_cues(scans: Sequence[Scan]) -> list[dict[str, float]]:
     ]
 
 
+def _reference(scans: Sequence[Scan], protocol: RenderingProtocol) -> blinding.Reference | None:
+    acquired = [scan for scan in scans if scan.origin == Scan.Origin.ACQUIRED]
+    return case_frames.reference_of(acquired, protocol)
+
+
+def _pictures(
+    scans: Sequence[Scan], protocol: RenderingProtocol, wanted: Sequence[int], seed: int = 0
+) -> dict[str, str]:
+    """Storage keys of small pictures of some scans as ``protocol`` renders them."""
+    reference = _reference(scans, protocol) if wanted else None
+    packed = case_frames.packed_frames(
+        (scans[place] for place in wanted), protocol, reference=reference, seed=seed
+    )
+    rendered = (frames.decode(container) for container, _ in packed)
+    return audit_pairs.keep((place, *frame) for place, frame in zip(wanted, rendered, strict=True))
+
+
 def run(parameters: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """The job: before rendering and after, with the scans that serve as examples."""
     scans = draw(parameters.get("filters", {}), int(parameters.get("most", MOST)))
@@ -103,9 +128,11 @@ def run(parameters: dict[str, Any], progress: Progress) -> dict[str, Any]:
         limit=limit,
         progress=lambda done: progress(len(scans) + done, total),
     )
+    found = after.to_dict()
     return {
         "before": before.to_dict(),
-        "after": after.to_dict(),
+        "after": found,
+        "pictures": _pictures(scans, protocol, audit_pairs.places(found)),
         "scans": [str(scan.public_id) for scan in scans],
         "protocol": protocol.model_dump(),
     }

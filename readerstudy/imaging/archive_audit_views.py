@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django import forms
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_safe
 
+from readerstudy.imaging import audit_pairs, storage
 from readerstudy.imaging.access import researchers_only
 from readerstudy.imaging.cue_plot import cue_plot
 from readerstudy.imaging.models import Scan
@@ -101,25 +104,51 @@ def audit_page(request: HttpRequest) -> HttpResponse:
         "form": form,
         "running": mine.unfinished().first(),
         "latest": latest,
-        "parts": _parts(latest.result) if latest is not None and "before" in latest.result else [],
+        "parts": _parts(latest) if latest is not None and "before" in latest.result else [],
         "acquired": Scan.objects.of_origin(Scan.Origin.ACQUIRED).count(),
         "generated": Scan.objects.of_origin(Scan.Origin.GENERATED).count(),
     }
     return render(request, "archive/audit.html", context, status=422 if form.errors else 200)
 
 
-def _parts(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """The two audits with their plots and example pairs."""
+@researchers_only
+@require_safe
+def rendered_picture(request: HttpRequest, job_id: uuid.UUID, place: int) -> HttpResponse:
+    """An example of an audit as it was rendered."""
+    job = get_object_or_404(Job.objects.visible_to(request.user), public_id=job_id, kind=KIND)  # type: ignore[arg-type]
+    key = job.result.get("pictures", {}).get(str(place))
+    try:
+        content = storage.read_bytes(key) if key else None
+    except FileNotFoundError:
+        content = None
+    if content is None:
+        raise Http404("There is no such picture: run the audit again.")
+    response = HttpResponse(content, content_type="image/jpeg")
+    response["Cache-Control"] = "private, max-age=86400"
+    return response
+
+
+def _parts(job: Job) -> list[dict[str, Any]]:
+    """The two audits with their plots and example pairs, each pictured as it was audited."""
+    result = job.result
     scans = {
         str(scan.public_id): scan for scan in Scan.objects.filter(public_id__in=result["scans"])
     }
     parts = []
     for key, title in (("before", "As they are kept"), ("after", "As rendered")):
         audit = result[key]
-        pairs = []
-        for cue in audit["cues"][:4]:
-            both = [scans.get(result["scans"][place]) for place in cue["examples"]]
-            if all(both):
-                pairs.append({"cue": cue, "scans": both})
-        parts.append({"title": title, "audit": audit, "plot": cue_plot(audit), "pairs": pairs})
+        shown = []
+        for cue, both in audit_pairs.pairs(audit):
+            found = [scans.get(result["scans"][place]) for place in both]
+            # A scan that was deleted since has no picture and no page.
+            if all(found) and (key == "before" or "pictures" in result):
+                pictures = [
+                    reverse("archive:thumbnail", args=[scan.public_id])
+                    if key == "before"
+                    else reverse("archive:rendered", args=[job.public_id, place])
+                    for scan, place in zip(found, both, strict=True)
+                    if scan is not None
+                ]
+                shown.append({"cue": cue, "scans": list(zip(found, pictures, strict=True))})
+        parts.append({"title": title, "audit": audit, "plot": cue_plot(audit), "pairs": shown})
     return parts

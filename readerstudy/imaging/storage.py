@@ -59,6 +59,12 @@ def put_bytes(key: str, content: bytes) -> None:
     _save(key, ContentFile(content))
 
 
+def read_bytes(key: str) -> bytes:
+    """What lies under ``key``. Raises ``FileNotFoundError``."""
+    with default_storage.open(key) as file:
+        return bytes(file.read())
+
+
 def put_pixels(key: str, pixels: NDArray[Any], bits: int) -> None:
     """Write canonical pixels under exactly ``key``."""
     file = io.BytesIO()
@@ -74,8 +80,7 @@ def read_pixels(scan: Scan) -> NDArray[np.uint16]:
 
 def read_thumbnail(scan: Scan) -> bytes:
     """The scan's thumbnail as JPEG."""
-    with default_storage.open(scan.thumbnail_key) as file:
-        return bytes(file.read())
+    return read_bytes(scan.thumbnail_key)
 
 
 def remove(scan: Scan) -> None:

@@ -25,4 +25,9 @@ urlpatterns = [
         name="batch-report",
     ),
     path("audit/", archive_audit_views.audit_page, name="audit"),
+    path(
+        "audit/<uuid:job_id>/<int:place>.jpg",
+        archive_audit_views.rendered_picture,
+        name="rendered",
+    ),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import uuid
 from collections import Counter
 from pathlib import Path
@@ -250,6 +251,15 @@ def test_audit_of_the_archive_before_and_after_rendering(ruth: Client) -> None:
     assert "As they are kept" in page
     assert "over the limit" in page
     assert page.count("<svg") == 2
+    # Pairs of the second part are pictured as the protocol renders them, not as they are kept.
+    rendered = re.findall(rf'src="(/archive/audit/{job.public_id}/\d+\.jpg)"', page)
+    assert rendered
+    for address in rendered:
+        answer = ruth.get(address)
+        assert answer["Content-Type"] == "image/jpeg"
+        assert Image.open(io.BytesIO(answer.content)).size == (128, 128)
+    missing = reverse("archive:rendered", args=[job.public_id, 999])
+    assert ruth.get(missing).status_code == 404
 
 
 class Pacs:
