@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from readerstudy.audit import trail
 from readerstudy.imaging import fingerprints, storage
 from readerstudy.imaging.deidentification import CLEAN_PIXELS
-from readerstudy.imaging.models import Scan
+from readerstudy.imaging.models import Batch, Scan
 from readerstudy.imaging.pixel_text import TextBox, paint_over
 
 
@@ -38,6 +39,11 @@ def uses_of(scan: Scan) -> list[Use]:
     if cases is None:
         return []
     return [Use(case.study.title, case.study.status) for case in cases.select_related("study")]
+
+
+def in_studies(scans: QuerySet[Scan]) -> QuerySet[Scan]:
+    """Those of ``scans`` that some study holds."""
+    return scans.filter(cases__isnull=False).distinct()
 
 
 MOST_MARKS = 100
@@ -150,13 +156,23 @@ def delete_scan(scan: Scan, *, by: Any = None) -> None:
     storage.remove(scan)
 
 
-def delete_scans(scans: Iterable[Scan], *, by: Any = None) -> tuple[int, int]:
-    """Delete what no study holds. Returns how many went and how many stayed."""
+def take_back(
+    batch: Batch, *, by: Any = None, progress: Callable[[int, int], None] | None = None
+) -> tuple[int, int]:
+    """Delete every scan that an import brought and no study holds: how many went, how many stayed.
+
+    Stopped and called again, it goes on. The import's own record stays, with what became of its
+    files.
+    """
+    scans = list(batch.scans.order_by("pk"))
     gone = kept = 0
-    for scan in scans:
+    for number, scan in enumerate(scans, start=1):
         try:
             delete_scan(scan, by=by)
             gone += 1
         except InUse:
             kept += 1
+        if progress is not None:
+            progress(number, len(scans))
+    trail.record("archive.import_taken_back", actor=by, on=batch, deleted=gone, kept_in_use=kept)
     return gone, kept

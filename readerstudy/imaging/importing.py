@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpRe
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from readerstudy.imaging import intake, uploads
+from readerstudy.imaging import curation, intake, uploads
 from readerstudy.imaging.access import researchers_only
 from readerstudy.imaging.deidentification_report import deidentification_rows
 from readerstudy.imaging.dicomweb import check_address
@@ -278,6 +278,7 @@ def batch_page(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     context = {
         "batch": batch,
         "summary": summary,
+        "brought": batch.scans.exists(),
         # A Counter answers a template's look-up of "items" with a count.
         "reasons": summary.reasons.most_common(),
         "state": state,
@@ -288,6 +289,32 @@ def batch_page(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         "waiting": batch.items.filter(state=IntakeItem.State.WAITING).count(),
     }
     return render(request, "archive/batch.html", context)
+
+
+@researchers_only
+@require_http_methods(["GET", "HEAD", "POST"])
+def take_back(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    """Say what of an import would be deleted, ask for the number of scans, start the job."""
+    batch = get_object_or_404(Batch.objects.select_related("job"), public_id=public_id)
+    brought = batch.scans.count()
+    held = curation.in_studies(batch.scans.all()).count()
+    going, wrong = brought - held, ""
+    under_way = batch.job is not None and not batch.job.is_finished
+    if request.method == "POST" and going and not under_way:
+        if request.POST.get("count", "").strip().replace(",", "") == str(going):
+            job = submit(
+                "imaging.take-back",
+                title=f"Delete the import of {batch.created_at:%-d %B %Y}",
+                parameters={"batch": str(batch.public_id)},
+                by=request.user,
+                total=brought,
+            )
+            return redirect("jobs:detail", job.public_id)
+        wrong = f"Type {going} to delete {'it' if going == 1 else 'them'}."
+    context = {
+        "batch": batch, "going": going, "held": held, "under_way": under_way, "wrong": wrong,
+    }  # fmt: skip
+    return render(request, "archive/take_back.html", context, status=422 if wrong else 200)
 
 
 @researchers_only

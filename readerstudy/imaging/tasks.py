@@ -9,7 +9,7 @@ from uuid import UUID
 from django.urls import reverse
 
 from readerstudy.audit import trail
-from readerstudy.imaging import intake, uploads
+from readerstudy.imaging import curation, intake, uploads
 from readerstudy.imaging.dicomweb import DicomWebSource
 from readerstudy.imaging.models import Batch
 from readerstudy.imaging.pseudonyms import unseal
@@ -71,6 +71,21 @@ def import_batch(job: Running) -> dict[str, Any]:
             {"url": reverse("archive:batch", args=[batch.public_id]), "text": "What was imported"},
             {"url": f"{reverse('archive:list')}?batch={batch.public_id}", "text": "The scans"},
         ],
+    }
+
+
+@kind("imaging.take-back")
+def take_back(job: Running) -> dict[str, Any]:
+    """Delete what an import brought, but for scans that a study holds."""
+    batch = Batch.objects.get(public_id=job.parameters["batch"])
+    total = batch.scans.count()
+    gone, kept = curation.take_back(batch, by=job.row.created_by, progress=job.progress)
+    stay = f"{kept} stay, as a study holds them" if kept else "none stay"
+    job.progress(total, total, f"{gone} scan{'' if gone == 1 else 's'} deleted; {stay}.")
+    return {
+        "deleted": gone,
+        "kept": kept,
+        "links": [{"url": reverse("archive:batch", args=[batch.public_id]), "text": "The import"}],
     }
 
 

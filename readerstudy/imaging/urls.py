@@ -19,6 +19,7 @@ urlpatterns = [
     path("import/<uuid:upload>/", importing.upload_state, name="upload-state"),
     path("imports/", importing.batch_list, name="batches"),
     path("imports/<uuid:public_id>/", importing.batch_page, name="batch"),
+    path("imports/<uuid:public_id>/delete/", importing.take_back, name="take-back"),
     path(
         "imports/<uuid:public_id>/deidentification.csv",
         importing.batch_report,

@@ -22,7 +22,7 @@ from readerstudy.imaging.models import Batch, Scan
 from readerstudy.imaging.sources import open_source
 from readerstudy.jobs import queue
 from readerstudy.jobs.models import Job
-from tests.factories import make_archive, make_researcher, make_scan, make_user
+from tests.factories import make_archive, make_researcher, make_scan, make_study, make_user
 from tests.imaging.dicom_files import chest, make, write
 
 pytestmark = pytest.mark.django_db
@@ -233,6 +233,51 @@ def test_a_deleted_scan_takes_its_files_with_it(ruth: Client) -> None:
     assert not Scan.objects.exists()
     assert not storage.default_storage.exists(scan.pixels_key)
     assert Entry.objects.filter(action="scan.deleted").exists()
+
+
+def imported(folder: Path, count: int) -> Batch:
+    """An import of so many files, done."""
+    folder = folder / "films"  # beside the storage, which lies in a test's folder as well
+    folder.mkdir(exist_ok=True)
+    for number in range(count):
+        write(folder / f"{number}.dcm", make(chest(128, 128, seed=number)))
+    source = open_source(folder)
+    batch, _ = intake.prepare(source)
+    intake.run(batch, source, processes=1)
+    return batch
+
+
+def test_a_mistaken_import_is_taken_back_but_for_what_studies_hold(
+    ruth: Client, tmp_path: Path
+) -> None:
+    """Given an import of which one scan is a study's case, when it is deleted, then that scan
+    alone stays, files and records of the others are gone, and the import can be made again."""
+    batch = imported(tmp_path, 5)
+    held = batch.scans.order_by("pk")[1]
+    study = make_study()
+    study.cases.create(number=1, scan=held)
+    others = list(batch.scans.exclude(pk=held.pk))
+    address = reverse("archive:take-back", args=[batch.public_id])
+    page = ruth.get(address).content.decode()
+    assert "4 scans would be deleted" in page
+    assert "1 stays" in page
+    assert ruth.post(address, {"count": "5"}).status_code == 422
+    assert batch.scans.count() == 5
+    answer = ruth.post(address, {"count": "4"})
+    job = Job.objects.get(kind="imaging.take-back")
+    queue.run(str(job.public_id))
+    job.refresh_from_db()
+    assert answer.url == reverse("jobs:detail", args=[job.public_id])
+    assert (job.state, job.result["deleted"], job.result["kept"]) == ("done", 4, 1)
+    assert list(batch.scans.all()) == [held]
+    assert not any(storage.default_storage.exists(scan.pixels_key) for scan in others)
+    assert storage.default_storage.exists(held.pixels_key)
+    assert "deleted since" in ruth.get(reverse("archive:batch", args=[batch.public_id])).text
+    assert "Nothing can be deleted" in ruth.get(address).text
+    assert Entry.objects.filter(action="archive.import_taken_back").exists()
+    again = imported(tmp_path, 5)
+    assert again.items.filter(state="imported").count() == 4
+    assert again.items.filter(state="duplicate").count() == 1
 
 
 def test_audit_of_the_archive_before_and_after_rendering(ruth: Client) -> None:

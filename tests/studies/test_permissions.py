@@ -243,7 +243,7 @@ _DOORS: list[tuple[set[str], str]] = [
         "archive:list archive:scan archive:thumbnail archive:pixels archive:review-text "
         "archive:delete archive:review-page archive:duplicates archive:batch-report archive:import "
         "archive:upload archive:upload-state archive:batches archive:batch archive:audit "
-        "archive:rendered "
+        "archive:rendered archive:take-back "
         "synthesis:list synthesis:bring synthesis:upload synthesis:discard "
         "synthesis:upload-sample synthesis:runs synthesis:train synthesis:run "
         "synthesis:run-live synthesis:adopt synthesis:run-log synthesis:grid "
