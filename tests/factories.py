@@ -44,7 +44,8 @@ def make_scan(
     """A scan with pixels and thumbnail in the storage."""
     number = next(_numbers)
     bits = fields.pop("bits", 12)
-    pixels = make_pixels(number, size, bits)
+    pixels = fields.pop("pixels", None)
+    pixels = make_pixels(number, size, bits) if pixels is None else pixels
     digest = fingerprints.pixel_hash(pixels, bits)
     picture = fingerprints.preview(pixels, bits)
     key, thumbnail = storage.pixels_key(digest), storage.thumbnail_key(digest)
@@ -130,9 +131,23 @@ def make_locked_study(
                 make_scan(stratum.origin)
     for user in readers if readers is not None else [make_user(), make_user()]:
         enrolment.enrol(study, user)
+    return lock(study)
+
+
+def lock(study: Study) -> Study:
+    """Lock the draft as its owner does, who signs for whatever the blinding audit of a dozen noise
+    pictures may find."""
     owner = study.memberships.get(role="owner").user
-    # The blinding audit of a dozen noise pictures may find anything.
-    return locking.lock(study, by=owner, wait=True, sign_blinding="test pictures")
+    return signed(locking.lock(study, by=owner, wait=True))
+
+
+def signed(study: Study) -> Study:
+    """The study locked, where it waits for a signature."""
+    if not study.awaits_signature:
+        return study
+    owner = study.memberships.get(role="owner").user
+    found = study.blinding["fingerprint"]
+    return locking.sign(study, by=owner, finding=found, reason="test pictures")
 
 
 def make_open_study(**fields: Any) -> Study:

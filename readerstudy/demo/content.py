@@ -195,7 +195,11 @@ def _locked(
     )
     for user in readers:
         enrolment.enrol(study, user, by=researcher)
-    return locking.lock(study, by=researcher, wait=True, sign_blinding=_SIGNED)
+    study = locking.lock(study, by=researcher, wait=True)
+    if study.awaits_signature:
+        found = study.blinding["fingerprint"]
+        study = locking.sign(study, by=researcher, finding=found, reason=_SIGNED)
+    return study
 
 
 def simulate(reader: Reader, population: Population) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -18,7 +17,8 @@ from readerstudy.jobs.models import Job
 from readerstudy.reading.models import Debriefing
 from readerstudy.reports import judgments, presentation, statistics, tasks
 from readerstudy.reports.wording import headline
-from readerstudy.studies.models import Frame, Presentation, Study
+from readerstudy.studies.blinding import frames_sha256
+from readerstudy.studies.models import Presentation, Study
 from readerstudy.studies.permissions import may, role_of
 from readerstudy.studies.protocol import Protocol
 
@@ -79,7 +79,7 @@ def report(request: HttpRequest, study_id: str) -> HttpResponse:
         ).count(),
         "composition": _composition(study),
         "table_digest": judgments.digest(table),
-        "frames_digest": _frames_digest(study),
+        "frames_digest": frames_sha256(study),
         "choices": presentation.choice_rows(found),
         "noticed": _noticed(study),
         "amendments": study.amendments.select_related("by"),
@@ -182,19 +182,6 @@ def _noticed(study: Study) -> dict[str, int] | None:
 
 
 def _blinding(study: Study) -> dict[str, Any]:
-    """The blinding audit at lock: its summary, its plot, and the reason signed against it."""
+    """The blinding audit at lock: what it found, who signed for it why, and its plot."""
     found = study.blinding
-    plot = cue_plot(found) if found.get("cues") else None
-    return {"audit": found, "plot": plot, "signed": found.get("signed_reason", "")}
-
-
-def _frames_digest(study: Study) -> str:
-    """SHA-256 over the pixel digests of the study's frames, in case order."""
-    digest = hashlib.sha256()
-    for pixels in (
-        Frame.objects.filter(case__study=study)
-        .order_by("case__number")
-        .values_list("pixels_sha256", flat=True)
-    ):
-        digest.update(bytes.fromhex(pixels))
-    return digest.hexdigest()
+    return {"audit": found, "plot": cue_plot(found) if found.get("cues") else None}

@@ -1,7 +1,8 @@
 """The digest that a locked study is known by.
 
 SHA-256 over the canonical JSON (sorted keys, no spaces, UTF-8) of everything that was frozen:
-title, question, protocol, seed, cases with their truth and pixels, frames, and every drawn list.
+title, question, protocol, seed, cases with their truth and pixels, frames, every drawn list, and what
+the blinding audit found and who signed for it.
 Whoever holds the database and the storage can compute it again and compare; whoever is given the
 lock record (:func:`record`) needs neither.
 """
@@ -12,9 +13,10 @@ import hashlib
 import json
 from typing import Any
 
+from readerstudy.studies import blinding
 from readerstudy.studies.models import Alternative, Presentation, Study
 
-VERSION = 1
+VERSION = 2
 
 
 def content(study: Study) -> dict[str, Any]:
@@ -66,6 +68,7 @@ def content(study: Study) -> dict[str, Any]:
             for case in cases
         ],
         "lists": lists,
+        "blinding": blinding.frozen(study),
     }
 
 

@@ -263,6 +263,7 @@ def extend(
 ) -> None:
     """Give a reader until ``due_at``, whatever the study's own date."""
     with transaction.atomic():
+        reader = Reader.objects.select_for_update().select_related("study").get(pk=reader.pk)
         if reader.study.status == Study.Status.CLOSED:
             raise StudyError("The study is closed: there is nothing left to extend.")
         before = reader.due_at

@@ -44,6 +44,7 @@ def invite(
         raise StudyError("An invitation is for a reader's place or for a role.")
     token = secrets.token_urlsafe(32)
     with transaction.atomic():
+        _hold(study)  # of two links made at once for one place only the later works
         if reader is not None:
             Invitation.objects.filter(reader=reader, used_at=None, revoked_at=None).update(
                 revoked_at=timezone.now()
@@ -101,6 +102,7 @@ def find(token: str) -> Invitation:
 def accept(invitation: Invitation, user: Any, *, request: HttpRequest | None = None) -> None:
     """Use the invitation up. Raises ``StudyError`` when another request was faster."""
     with transaction.atomic():
+        _hold(invitation.study)
         now = timezone.now()
         taken = Invitation.objects.filter(
             pk=invitation.pk, used_at=None, revoked_at=None, expires_at__gt=now
@@ -134,6 +136,12 @@ def revoke(invitation: Invitation, *, by: Any, request: HttpRequest | None = Non
             study_id=invitation.study.public_id,
             request=request,
         )
+
+
+def _hold(study: Study) -> None:
+    """Wait for whoever is at the study's people. Always the study's row first, then an invitation's,
+    then a reader's: who takes them in one order cannot block each other for good."""
+    Study.objects.select_for_update().get(pk=study.pk)
 
 
 def _digest(token: str) -> str:

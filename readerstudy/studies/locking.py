@@ -1,9 +1,11 @@
 """Lock a study: draw, render, check, freeze.
 
 Locking takes two steps. :func:`lock` looks at everything that can be looked at at once, draws the
-cases and every reader's list, and orders the frames. When all frames are rendered and checked,
-:func:`finish` computes the digest and changes the status, from when on the database itself refuses
-changes. Whatever goes wrong in between leaves a draft that says why.
+cases and every reader's list, and orders the frames. When all frames are rendered, checked and
+audited, :func:`finish` computes the digest and changes the status, from when on the database itself
+refuses changes. Where the blinding audit finds a cue over the limit, the lock waits between the two:
+an owner either signs for that finding (:func:`sign`) or takes the lock back (:func:`take_back`).
+Whatever goes wrong in between leaves a draft that says why.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from django.utils import timezone
 from readerstudy.audit import trail
 from readerstudy.jobs import queue
 from readerstudy.jobs.models import Job
-from readerstudy.studies import checks, digest, frames_at_lock, lists, sampling
+from readerstudy.studies import blinding, checks, digest, frames_at_lock, lists, sampling
 from readerstudy.studies.errors import CannotLock, StudyError
 from readerstudy.studies.models import Study
 from readerstudy.studies.protocol import Protocol
@@ -32,13 +34,11 @@ def lock(
     *,
     by: Any,
     wait: bool = False,
-    sign_blinding: str = "",
     request: HttpRequest | None = None,
 ) -> Study:
     """Check the draft, draw it, and have its frames rendered; ``wait`` renders here and now.
 
-    ``sign_blinding`` is the reason why the study is locked although the blinding audit may find
-    that a nuisance cue tells the origins apart; the finding and the reason are kept and reported.
+    Where the blinding audit finds a cue, the study given back ``awaits_signature``.
 
     Raises ``CannotLock`` with everything that is missing, ``CannotDraw`` when cases or lists cannot
     be drawn, and with ``wait`` also what rendering raises.
@@ -57,7 +57,7 @@ def lock(
         study.protocol = Protocol.model_validate(study.protocol).model_dump(mode="json")
         study.lock_requested_at = timezone.now()
         study.lock_problem = ""
-        study.blinding = {"signed_reason": sign_blinding.strip()} if sign_blinding.strip() else {}
+        study.blinding = {}
         study.save(update_fields=["protocol", "lock_requested_at", "lock_problem", "blinding"])
         frames_at_lock.discard(study)
         cases = sampling.draw_cases(study)
@@ -70,7 +70,6 @@ def lock(
             request=request,
             cases=len(cases),
             presentations=presentations,
-            blinding_signed=study.blinding.get("signed_reason", ""),
         )
         if not wait:
             study.render_job = queue.submit(
@@ -92,31 +91,111 @@ def lock(
 
 
 def render_and_finish(study: Study, progress: frames_at_lock.Progress, *, by: Any = None) -> None:
-    """The second step, as the render job does it.
-
-    Raises ``CannotLock`` when the blinding audit fails and nobody signed for it.
-    """
+    """The second step, as the render job does it: to the end, or until somebody has to sign."""
     frames_at_lock.render(study, progress)
     frames_at_lock.check(study)
-    finding = frames_at_lock.audit(study)
-    study.blinding = {**study.blinding, **finding}
-    study.save(update_fields=["blinding"])
-    if not finding["passed"] and not study.blinding.get("signed_reason"):
-        raise CannotLock(
-            [
-                f"Blinding audit: {finding['summary']} Change the rendering protocol so that the "
-                "arms look alike, or lock again and sign for it with a reason."
-            ]
-        )
+    audit = frames_at_lock.audit(study)
+    with transaction.atomic():
+        held = _held(study)
+        held.blinding = {
+            **audit,
+            "to_sign": blinding.to_sign(audit),
+            "frames_sha256": blinding.frames_sha256(held),
+            "fingerprint": blinding.fingerprint(held, audit),
+        }
+        held.save(update_fields=["blinding"])
+        if held.awaits_signature:
+            trail.record(
+                "study.blinding_found",
+                actor=by,
+                on=held,
+                study_id=held.public_id,
+                fingerprint=held.blinding["fingerprint"],
+                findings=held.blinding["to_sign"],
+            )
+            return
     finish(study, by=by)
 
 
-def finish(study: Study, *, by: Any = None) -> None:
-    """Freeze a drawn and rendered study under its digest."""
+def sign(
+    study: Study, *, by: Any, finding: str, reason: str, request: HttpRequest | None = None
+) -> Study:
+    """Lock although the blinding audit found a cue, for a reason that is kept and reported.
+
+    ``finding`` is the fingerprint of what was read. Raises ``StudyError`` when the study waits for
+    no signature, the reason is empty, or what lies there now is another finding.
+    """
+    if not reason.strip():
+        raise StudyError("Say why the study is sound although the audit tells the arms apart.")
     with transaction.atomic():
-        study = Study.objects.select_for_update().get(pk=study.pk)
-        if study.status != Study.Status.DRAFT:
-            return
+        study = _held(study)
+        if not study.awaits_signature:
+            raise StudyError("The study waits for no signature: its audit is not done.")
+        now = blinding.fingerprint(study, study.blinding)
+        if finding != now or now != study.blinding["fingerprint"]:
+            raise StudyError(
+                "What was signed for is not what the audit found in the frames that lie there now. "
+                "Read the finding again and sign for that."
+            )
+        study.blinding = {
+            **study.blinding,
+            "signature": {
+                "reason": reason.strip(),
+                "by": str(by) if by is not None else "system",
+                "at": timezone.now().isoformat(timespec="seconds"),
+                "fingerprint": now,
+            },
+        }
+        study.save(update_fields=["blinding"])
+        trail.record(
+            "study.blinding_signed",
+            actor=by,
+            on=study,
+            study_id=study.public_id,
+            request=request,
+            fingerprint=now,
+            findings=study.blinding["to_sign"],
+            reason=reason.strip(),
+        )
+        return finish(study, by=by)
+
+
+def take_back(study: Study, *, by: Any, request: HttpRequest | None = None) -> Study:
+    """Back to the draft instead of signing; what the audit found is kept to be read."""
+    with transaction.atomic():
+        study = _held(study)
+        if not study.awaits_signature:
+            raise StudyError("Frames are being rendered; stop their job to take the lock back.")
+        abandon(
+            study,
+            f"Taken back after the blinding audit: {study.blinding['summary']}",
+            by=by,
+            request=request,
+        )
+    study.refresh_from_db()
+    return study
+
+
+def _held(study: Study) -> Study:
+    """The row of a study that is being locked, held until the transaction ends."""
+    study = Study.objects.select_for_update().get(pk=study.pk)
+    if not study.is_locking:
+        raise StudyError(f"The study is a {study.status} one and is not being locked.")
+    return study
+
+
+def finish(study: Study, *, by: Any = None) -> Study:
+    """Freeze a drawn, rendered and audited study under its digest.
+
+    Raises ``StudyError`` when an archive entry of a case is no longer what was drawn.
+    """
+    with transaction.atomic():
+        study = _held(study)
+        if changed := sampling.changed_cases(study):
+            raise StudyError(
+                "The archive was edited since the cases were drawn (case "
+                f"{', '.join(map(str, changed[:10]))}): take the lock back and lock again."
+            )
         study.lock_digest = digest.compute(study)
         study.locked_at = timezone.now()
         study.status = Study.Status.LOCKED
@@ -128,9 +207,12 @@ def finish(study: Study, *, by: Any = None) -> None:
             study_id=study.public_id,
             digest=study.lock_digest,
         )
+    return study
 
 
-def abandon(study: Study, reason: str, *, by: Any = None) -> None:
+def abandon(
+    study: Study, reason: str, *, by: Any = None, request: HttpRequest | None = None
+) -> None:
     """Back to an editable draft that says why it could not be locked."""
     with transaction.atomic():
         study = Study.objects.select_for_update().get(pk=study.pk)
@@ -146,6 +228,7 @@ def abandon(study: Study, reason: str, *, by: Any = None) -> None:
             actor=by,
             on=study,
             study_id=study.public_id,
+            request=request,
             reason=reason,
         )
 

@@ -75,7 +75,8 @@ class Study(models.Model):
     render_job = models.OneToOneField(
         "jobs.Job", null=True, on_delete=models.SET_NULL, related_name="study"
     )
-    # The outcome of the blinding audit, and who signed for what it found.
+    # What the blinding audit found in the rendered frames (readerstudy.studies.blinding), and who
+    # signed for it.
     blinding = models.JSONField(default=dict)
 
     objects = StudyQuerySet.as_manager()
@@ -98,6 +99,11 @@ class Study(models.Model):
     def is_locking(self) -> bool:
         """Whether frames are being rendered for a lock that somebody asked for."""
         return self.status == self.Status.DRAFT and self.lock_requested_at is not None
+
+    @property
+    def awaits_signature(self) -> bool:
+        """Whether the lock waits for an owner's word on what the blinding audit found."""
+        return self.is_locking and bool(self.blinding.get("to_sign"))
 
     @property
     def is_editable(self) -> bool:

@@ -32,6 +32,7 @@ DEEDS: dict[str, frozenset[str]] = {
     "see_progress": EVERY_ROLE,
     "remind": frozenset({OWNER, EDITOR, MONITOR}),
     "lock": frozenset({OWNER}),
+    "sign": frozenset({OWNER}),  # for what the blinding audit found, or take the lock back
     "open": frozenset({OWNER}),
     "close": frozenset({OWNER}),
     "unblind": frozenset({OWNER}),
@@ -67,6 +68,8 @@ def _state_allows(deed: str, role: str, study: Study) -> bool:
         return study.is_editable
     if deed == "lock":
         return study.is_editable
+    if deed == "sign":
+        return study.awaits_signature
     if deed == "open":
         return status == STATUS.LOCKED
     if deed == "close":

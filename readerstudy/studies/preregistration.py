@@ -53,6 +53,12 @@ def document(study: Study, now: datetime | None = None) -> dict[str, Any]:
         "cases": dict(sorted(origins.items())),
         "readers": study.readers.filter(replaces=None).count(),
         "protocol_yaml": export(study),
+        # Not what the audit found: readers may see this file, and must learn no cue from it.
+        "blinding": {
+            "passed": not study.blinding["to_sign"],
+            "signed": "signature" in study.blinding,
+            "fingerprint": study.blinding["fingerprint"],
+        },
         "amendments": [
             {
                 "number": amendment.number,

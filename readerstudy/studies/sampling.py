@@ -373,6 +373,18 @@ def numbered(sample: Sample, seed: int) -> list[Drawn]:
     return Draw(seed, "case-numbers").shuffled(by_pixels)
 
 
+def changed_cases(study: Study) -> list[int]:
+    """Numbers of the cases whose scan no longer is, by the archive, what was drawn."""
+    cases = study.cases.select_related("scan").prefetch_related("scan__labels").order_by("number")
+    return [
+        case.number
+        for case in cases
+        if (case.scan.origin, case.scan.pixel_hash, case.scan.generator_digest)
+        != tuple(case.truth[key] for key in ("origin", "pixel_hash", "generator_digest"))
+        or {label.name for label in case.scan.labels.all()} != set(case.truth["labels"])
+    ]
+
+
 def clear_draw(study: Study) -> None:
     """Forget the cases and lists of a draft."""
     Presentation.objects.filter(session__reader__study=study, repeat_of__isnull=False).delete()

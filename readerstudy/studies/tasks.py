@@ -36,6 +36,8 @@ def render_frames(job: Running) -> dict[str, Any]:
         locking.abandon(study, str(error) or type(error).__name__, by=by)
         raise
     study.refresh_from_db()
+    if study.awaits_signature:
+        return {"study": str(study.public_id), "note": "an owner is to sign for the blinding audit"}
     return {"study": str(study.public_id), "digest": study.lock_digest}
 
 

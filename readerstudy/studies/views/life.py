@@ -41,6 +41,7 @@ def overview(request: HttpRequest, study: Study) -> HttpResponse:
                 for deed in (
                     "edit",
                     "lock",
+                    "sign",
                     "open",
                     "close",
                     "unblind",
@@ -63,7 +64,7 @@ def overview(request: HttpRequest, study: Study) -> HttpResponse:
 def lock_state(request: HttpRequest, study: Study) -> HttpResponse:
     """The part of the overview that follows the rendering; polled while it goes on."""
     study = locking.settle(study)
-    if not study.is_locking:
+    if not study.is_locking or study.awaits_signature:
         response = HttpResponse(status=204)
         response["HX-Refresh"] = "true"
         return response
@@ -97,10 +98,40 @@ def lock(request: HttpRequest, study: Study) -> HttpResponse:
         lambda: locking.lock(
             study,
             by=request.user,
-            sign_blinding=request.POST.get("sign_blinding", ""),
             request=request,
         ),
-        "Cases and reading lists are drawn. The study is locked as soon as its frames are ready.",
+        "Cases and reading lists are drawn. The study is locked as soon as its frames are ready "
+        "and their blinding is audited.",
+    )
+
+
+@require_POST
+@study_view("sign")
+def sign(request: HttpRequest, study: Study) -> HttpResponse:
+    """Lock for a reason, although the blinding audit found the cues that the page showed."""
+    return _deed(
+        request,
+        study,
+        lambda: locking.sign(
+            study,
+            by=request.user,
+            finding=request.POST.get("finding", ""),
+            reason=request.POST.get("reason", ""),
+            request=request,
+        ),
+        "The study is locked; what was found and your reason go into the report.",
+    )
+
+
+@require_POST
+@study_view("sign")
+def take_back(request: HttpRequest, study: Study) -> HttpResponse:
+    """Back to the draft instead of signing."""
+    return _deed(
+        request,
+        study,
+        lambda: locking.take_back(study, by=request.user, request=request),
+        "The lock is taken back: the study is a draft again.",
     )
 
 

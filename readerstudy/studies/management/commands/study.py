@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from readerstudy.studies import (
+    blinding,
     checks,
     digest,
     enrolment,
@@ -51,7 +52,9 @@ class Command(BaseCommand):
         for name, text in (
             ("export", "the protocol as YAML"),
             ("status", "where the study stands"),
-            ("lock", "draw, render and freeze"),
+            ("lock", "draw, render, audit the blinding and freeze"),
+            ("sign", "lock for a reason although the blinding audit found a cue"),
+            ("take-back", "back to the draft instead of signing"),
             ("open", "let readers begin"),
             ("close", "end the reading"),
             ("verify", "compare the study with its digest, its frames and the database's rules"),
@@ -60,10 +63,11 @@ class Command(BaseCommand):
         ):
             deed = deeds.add_parser(name, help=text)
             deed.add_argument("study", help="public id, its first characters, or the title")
-            if name in ("lock", "open", "close"):
+            if name in ("lock", "sign", "take-back", "open", "close"):
                 deed.add_argument("--by", required=True, help="who does it, for the audit trail")
-            if name == "lock":
-                deed.add_argument("--sign-blinding", default="", metavar="REASON")
+            if name == "sign":
+                deed.add_argument("--finding", required=True, help="the fingerprint that lock told")
+                deed.add_argument("--reason", required=True, help="kept and reported")
             if name in ("export", "preregister", "record"):
                 deed.add_argument("--output", "-o", default="-")
             if name == "status":
@@ -153,10 +157,30 @@ class Command(BaseCommand):
         if len(digests) > 1:
             self.stdout.write("The files agree.")
 
-    def do_lock(self, *, study: str, by: str, sign_blinding: str, **_: Any) -> None:
+    def do_lock(self, *, study: str, by: str, **_: Any) -> None:
         found, user = _permitted(study, by, "lock")
-        locked = locking.lock(found, by=user, wait=True, sign_blinding=sign_blinding)
-        self.stdout.write(f"locked, digest {locked.lock_digest}")
+        found = locking.lock(found, by=user, wait=True)
+        if found.awaits_signature:
+            name, finding = found.public_id, found.blinding["fingerprint"]
+            self.stderr.write(f"Not locked yet. {found.blinding['summary']}")
+            for cue in found.blinding["to_sign"]:
+                self.stderr.write(f"  {blinding.said(cue)}")
+            self.stderr.write(
+                f"Sign for it: manage.py study sign {name} --by {by} --finding {finding} --reason "
+                f"WHY\nor go back to the draft: manage.py study take-back {name} --by {by}"
+            )
+            sys.exit(1)
+        self.stdout.write(f"locked, digest {found.lock_digest}")
+
+    def do_sign(self, *, study: str, by: str, finding: str, reason: str, **_: Any) -> None:
+        found, user = _permitted(study, by, "sign")
+        found = locking.sign(found, by=user, finding=finding, reason=reason)
+        self.stdout.write(f"locked, digest {found.lock_digest}")
+
+    def do_take_back(self, *, study: str, by: str, **_: Any) -> None:
+        found, user = _permitted(study, by, "sign")
+        locking.take_back(found, by=user)
+        self.stdout.write("a draft again")
 
     def do_open(self, *, study: str, by: str, **_: Any) -> None:
         found, user = _permitted(study, by, "open")
