@@ -4,6 +4,7 @@ import { decode } from "../src/reading/viewer/codec";
 import { backward, derive, forward } from "../src/reading/viewer/derive";
 import { fit, type Frame } from "../src/reading/viewer/frame";
 import { tiles } from "../src/reading/viewer/layout";
+import { prepare, shade } from "../src/reading/viewer/prepare";
 import { OUTSIDE, resample } from "../src/reading/viewer/resample";
 import { bounded, dragged } from "../src/reading/viewer/windowing";
 
@@ -123,5 +124,34 @@ describe("layout and window", () => {
     expect(bounded({ ...window, centre: -5, width: 0 }, 12)).toEqual({ centre: 0, width: 1, invert: false });
     expect(dragged(window, -1000, 0, 12).width).toBe(1);
     expect(dragged(window, 0, 100, 12).centre).toBeCloseTo(2048 + 409.5, 3);
+  });
+});
+
+describe("a frame prepared ahead", () => {
+  const ramp = frame(64, 48, (x, y) => (x * 61 + y * 7) % 4096);
+
+  it("is what the page would draw itself at the first window", () => {
+    const tile = { width: 40, height: 40 };
+    const ahead = prepare(ramp, tile)!;
+    const values = resample(ramp, fit({ width: 64, height: 48 }, tile), tile);
+    const words = new Uint32Array(values.length);
+    shade(values, { centre: 2047.5, width: 4095, invert: false }, words);
+    expect(ahead.values).toEqual(values);
+    expect([...new Uint32Array(ahead.grey.buffer)]).toEqual([...words]);
+    expect(ahead.window).toEqual({ centre: 2047.5, width: 4095, invert: false });
+  });
+
+  it("has black and white at the window's ends, the other way round when inverted", () => {
+    const values = new Float32Array([OUTSIDE, 0, 100, 4095]);
+    const words = new Uint32Array(4);
+    const window = { centre: 100, width: 2, invert: false };
+    shade(values, window, words);
+    expect([...words].map((word) => word & 255)).toEqual([0, 0, 128, 255]);
+    shade(values, { ...window, invert: true }, words);
+    expect([...words].map((word) => word & 255)).toEqual([0, 255, 128, 0]);
+  });
+
+  it("is nothing in a tile that has no room", () => {
+    expect(prepare(ramp, { width: 0, height: 40 })).toBeNull();
   });
 });

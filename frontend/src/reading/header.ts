@@ -22,6 +22,7 @@ export class Header {
   private clock = h("span", { class: "clock" });
   private began = performance.now();
   private said: Saving | null = null;
+  private shown = "";
   private signIn = document.querySelector<HTMLElement>("#room")!.dataset.signIn!;
   private list = document.querySelector<HTMLElement>("#room")!.dataset.list!;
 
@@ -81,6 +82,9 @@ export class Header {
       refused: `Not saved: ${reason}`,
     };
     const warn = !lasting && saving !== "saved" ? " (this page only: do not close it)" : "";
+    const shown = `${saving} ${words[saving]}${warn}`;
+    if (shown === this.shown) return;
+    this.shown = shown;
     this.state.className = `saving ${saving}`;
     this.state.title = words[saving] + warn;
     this.state.replaceChildren(

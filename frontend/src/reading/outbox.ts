@@ -24,6 +24,7 @@ export class Outbox {
   private timer = 0;
   private writing: Promise<unknown> = Promise.resolve();
   private stopped = false;
+  private free: Promise<unknown> = Promise.resolve();
   /** A change was made that has not been posted yet. */
   private expected = false;
   status: Saving = "saved";
@@ -106,7 +107,13 @@ export class Outbox {
     });
     await this.writing;
     this.tell(this.status, this.reason);
-    void this.run();
+    void this.free.then(() => this.run());
+  }
+
+  /** What is kept from now on is sent once ``done`` has come, or after ``ms``: painting goes first. */
+  hold(done: Promise<unknown>, ms: number): void {
+    const late = new Promise((resolve) => setTimeout(resolve, ms));
+    this.free = Promise.race([done.catch(() => undefined), late]);
   }
 
   hurry(): void {

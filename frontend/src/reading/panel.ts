@@ -12,10 +12,14 @@ export interface PanelEvents {
   markPlaces(kind: "findings" | "cues", term: string): number;
 }
 
+const FADE_AFTER_MS = 250;
+
 export class Panel {
   readonly element: HTMLElement;
   private answer: Answer = emptyAnswer();
   private enabled = false;
+  private scrolled = false;
+  private fading = 0;
   private fieldset: HTMLFieldSetElement;
   private submitButton: HTMLButtonElement;
   private needs: HTMLElement;
@@ -38,7 +42,9 @@ export class Panel {
       h("kbd", { "aria-hidden": "true", "data-key-of": "submit" }, "Enter"),
     );
     this.needs = h("p", { class: "needs", id: "needs", "aria-live": "polite" });
-    this.fieldset = h("fieldset", { class: "form", disabled: true }, ...this.sections());
+    this.fieldset = h("fieldset", {
+      class: "form", disabled: true, onscroll: () => (this.scrolled = true),
+    }, ...this.sections());
     this.element = h(
       "form",
       {
@@ -324,7 +330,9 @@ export class Panel {
     this.needs.textContent = "";
     this.render();
     this.showCues();
-    this.fieldset.scrollTop = 0;
+    // Told by an event: to read the place or to set it anew would lay the page out each time.
+    if (this.scrolled) this.fieldset.scrollTop = 0;
+    this.scrolled = false;
   }
 
   value(): Answer {
@@ -353,6 +361,10 @@ export class Panel {
     this.enabled = enabled;
     this.fieldset.disabled = !enabled;
     this.submitButton.disabled = !enabled;
+    clearTimeout(this.fading);
+    // It fades when there is something to wait for: between two cases nothing flickers.
+    if (enabled) this.element.classList.remove("waiting");
+    else this.fading = window.setTimeout(() => this.element.classList.add("waiting"), FADE_AFTER_MS);
   }
 
   get isEnabled(): boolean {

@@ -30,6 +30,9 @@ export interface RoomContext {
   renderer: "auto" | "webgl2" | "canvas";
 }
 
+/** An answer is sent when the next case is on the screen, but not later than this. */
+const SEND_WITHIN_MS = 300;
+
 export class Room {
   readonly viewer: Viewer;
   readonly panel: Panel;
@@ -435,7 +438,8 @@ export class Room {
       this.showFeedback(item, null);
       return;
     }
-    this.stageElement.focus({ preventScroll: true });
+    // Asking for the focus that is there already would cost a layout of the page.
+    if (document.activeElement !== this.stageElement) this.stageElement.focus({ preventScroll: true });
     if (this.reviewing) {
       await posted;
       // With everything done the page that offers to finish is the better list.
@@ -449,6 +453,7 @@ export class Room {
       return;
     }
     const following = this.next();
+    this.outbox.hold(following, SEND_WITHIN_MS);
     await Promise.all([posted, following]);
   }
 

@@ -1,12 +1,12 @@
 /** Fetches and decodes one frame at a time, away from the page's thread. */
 import { decode } from "./codec";
-import { fit, type Size, viewKey } from "./frame";
-import { resample } from "./resample";
+import type { Size } from "./frame";
+import { prepare } from "./prepare";
 
 export interface Request {
   id: number;
   url: string;
-  /** The tile that the frame will be shown in: its first view is computed here. */
+  /** The tile that the frame will be shown in, where its first sight is to be made here. */
   tile?: Size;
 }
 
@@ -31,11 +31,10 @@ self.onmessage = async ({ data }: MessageEvent<Request>) => {
     const frame = await decode(bytes);
     const decodeMs = performance.now() - began;
     const transfer: Transferable[] = [frame.pixels.buffer];
-    if (data.tile && data.tile.width > 0 && data.tile.height > 0) {
-      const view = fit({ width: frame.columns, height: frame.rows }, data.tile);
-      const values = resample(frame, view, data.tile);
-      frame.ahead = { key: viewKey(view, data.tile), values };
-      transfer.push(values.buffer);
+    const ahead = data.tile && prepare(frame, data.tile);
+    if (ahead) {
+      frame.ahead = ahead;
+      transfer.push(ahead.values.buffer, ahead.grey.buffer);
     }
     (self as unknown as Worker).postMessage({ id: data.id, frame, decodeMs }, transfer);
   } catch (error) {

@@ -10,8 +10,19 @@ export interface Frame {
   quantiles: number[];
   /** Millimetres a pixel, where known. */
   spacing?: number;
-  /** A reduction made ahead of time, in the worker, for the view that will be shown first. */
-  ahead?: { key: string; values: Float32Array };
+  /** Made ahead of time for the view that will be shown first; see prepare.ts. */
+  ahead?: Prepared;
+}
+
+export interface Prepared {
+  /** viewKey of the view. */
+  key: string;
+  tile: Size;
+  /** As resample() gives them. */
+  values: Float32Array;
+  /** The same through ``window``: red, green, blue and opacity a pixel. */
+  grey: Uint8ClampedArray<ArrayBuffer>;
+  window: Window;
 }
 
 /** Where an image lies in its tile: device pixels an image pixel, and of the image's corner. */

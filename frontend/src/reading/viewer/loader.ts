@@ -15,11 +15,14 @@ export class FrameError extends Error {
 interface Waiting {
   id: number;
   url: string;
+  urgent: boolean;
   resolve: (frame: Frame) => void;
   reject: (error: FrameError) => void;
 }
 
 const WORKERS = 2;
+/** Frames decoded ahead at a time: one core stays free for the page and what it shows. */
+const AHEAD = Math.max(1, Math.min(WORKERS, (navigator.hardwareConcurrency || 2) - 1));
 
 export class Loader {
   private workers: { worker: Worker | null; busy?: Waiting }[] = [];
@@ -80,7 +83,7 @@ export class Loader {
       return known;
     }
     const promise = new Promise<Frame>((resolve, reject) => {
-      const entry = { id: ++this.serial, url, resolve, reject };
+      const entry = { id: ++this.serial, url, urgent, resolve, reject };
       if (urgent) this.waiting.unshift(entry);
       else this.waiting.push(entry);
     });
@@ -99,12 +102,21 @@ export class Loader {
 
   private hurry(url: string): void {
     const index = this.waiting.findIndex((entry) => entry.url === url);
-    if (index > 0) this.waiting.unshift(...this.waiting.splice(index, 1));
+    if (index < 0) return;
+    const [entry] = this.waiting.splice(index, 1);
+    entry!.urgent = true;
+    this.waiting.unshift(entry!);
+    this.next();
   }
 
   /** The frame if it is in memory already. */
   now(url: string): Frame | undefined {
     return this.ready.get(url);
+  }
+
+  /** All frames in memory. */
+  held(): Frame[] {
+    return [...this.ready.values()];
   }
 
   /** Keeps these and drops every other frame, as soon as nobody needs it. */
@@ -135,8 +147,12 @@ export class Loader {
   private next(): void {
     for (const [place, own] of this.workers.entries()) {
       if (own.busy) continue;
-      const entry = this.waiting.shift();
+      const [entry] = this.waiting;
       if (!entry) return;
+      // Whatever is waited for now may use every worker.
+      const busy = this.workers.filter((each) => each.busy).length;
+      if (!entry.urgent && busy >= AHEAD) return;
+      this.waiting.shift();
       own.busy = entry;
       own.worker ??= this.start(place);
       own.worker.postMessage({ id: entry.id, url: entry.url, tile: this.tile() });

@@ -13,8 +13,10 @@ export interface Renderer {
   readonly kind: "webgl2" | "canvas";
   /** Clears the canvas and draws all of these. Throws when it could not. */
   draw(drawings: Drawing[]): void;
-  /** Gets ready for a frame that will be shown soon. */
-  warm(frame: Frame): void;
+  /** Whether frames should come with what prepare() makes of them. */
+  readonly preparesAhead: boolean;
+  /** Gets ready for a frame that will soon be shown in a tile of this size. */
+  warm(frame: Frame, tile: Size): void;
   /** Lets go of whatever is kept for the frame. */
   forget(frame: Frame): void;
   /** False while the drawing context is lost. */

@@ -1,14 +1,13 @@
 /** The viewer: one canvas, one or more tiles. Another viewer could stand behind ``ImageViewer``. */
-import { CanvasRenderer } from "./canvas";
+import { Camera, type Zoom } from "./camera";
 import { derive, PLAIN, type Treatment } from "./derive";
-import { centred, fit, type Frame, type Size, type View, type Window } from "./frame";
+import { fit, type Frame, type Size, type View, type Window } from "./frame";
 import { type Tile, tiles } from "./layout";
 import { Loader } from "./loader";
+import { maskFrame, type Shade } from "./mask";
 import type { Renderer } from "./renderer";
-import { hasGraphicsCard, WebglRenderer } from "./webgl";
+import { Surface, type Wanted } from "./surface";
 import { bounded, initial } from "./windowing";
-
-export type Zoom = "fit" | number;
 
 export interface Painted {
   /** performance.now() after the frame that carried the image was handed to the screen. */
@@ -31,18 +30,15 @@ export interface ImageViewer {
   prefetch(urls: string[]): void;
   /** What is on screen now: nothing while loading, masked or lost. */
   shown(): readonly string[];
-  hide(shade: "blank" | "grey" | "noise"): void;
+  hide(shade: Shade): void;
   onChange(listener: (change: string) => void): void;
   destroy(): void;
 }
 
-const MOST_SCALE = 16;
-
 export class Viewer implements ImageViewer {
-  canvas = document.createElement("canvas");
-  readonly overlay = document.createElement("div");
   readonly loader: Loader;
-  private renderer!: Renderer;
+  private surface: Surface;
+  private camera = new Camera();
   private frames: Frame[] = [];
   private sources: Frame[] = [];
   private urls: string[] = [];
@@ -51,88 +47,54 @@ export class Viewer implements ImageViewer {
   private count = 1;
   private listeners: ((change: string) => void)[] = [];
   private pending = 0;
-  private observer: ResizeObserver;
   private turn = 0;
-  /** What stands in the image's place while there is none. */
-  private shade: "blank" | "grey" | "noise" = "blank";
-  zoom: Zoom = "fit";
-  /** The image point at each tile's centre, as shares of its width and height. */
-  centre = { x: 0.5, y: 0.5 };
+  private shade: Shade = "blank";
   window: Window = { centre: 2048, width: 4096, invert: false };
   treatment: Treatment = PLAIN;
   tileElements: HTMLElement[] = [];
 
   constructor(
     readonly host: HTMLElement,
-    private wanted: "auto" | "webgl2" | "canvas" = "auto",
+    wanted: Wanted = "auto",
   ) {
-    host.classList.add("viewer");
-    this.canvas.setAttribute("aria-hidden", "true");
-    this.overlay.className = "overlay";
-    host.append(this.canvas, this.overlay);
-    this.start();
+    this.surface = new Surface(host, wanted, {
+      resized: () => this.resized(),
+      lost: () => {
+        this.painted = [];
+        this.emit("lost");
+      },
+      restored: () => this.repaint(),
+    });
     this.loader = new Loader(
-      () => this.placesFor(this.count)[0],
-      (frame) => this.whenIdle(() => this.renderer.warm(frame)),
+      () => (this.renderer.preparesAhead ? this.placesFor(this.count)[0] : undefined),
+      (frame) => this.warm([frame]),
       (frame) => {
         this.renderer.forget(frame);
         const treated = this.sources.indexOf(frame);
         if (treated >= 0 && this.frames[treated]) this.renderer.forget(this.frames[treated]!);
       },
     );
-    this.observer = new ResizeObserver(() => this.fitCanvas());
-    this.observer.observe(host);
-    this.fitCanvas();
-    this.watchRatio();
+    this.surface.fit();
   }
 
-  /** Moved to another screen, the page may keep its size in CSS pixels: no observer tells. */
-  private watchRatio(): void {
-    const query = matchMedia(`(resolution: ${devicePixelRatio}dppx)`);
-    query.addEventListener("change", () => {
-      this.fitCanvas();
-      this.watchRatio();
-    }, { once: true });
+  get canvas(): HTMLCanvasElement {
+    return this.surface.canvas;
   }
 
-  private start(): void {
-    if (this.wanted === "webgl2" || (this.wanted === "auto" && hasGraphicsCard())) {
-      try {
-        this.renderer = new WebglRenderer(this.canvas, () => this.repaint());
-        this.canvas.addEventListener("webglcontextlost", () => this.lost());
-        return;
-      } catch {
-        // No WebGL2 after all.
-        this.replaceCanvas();
-      }
-    }
-    this.onCanvas();
-  }
-
-  private onCanvas(): void {
-    this.renderer = new CanvasRenderer(this.canvas);
-    this.canvas.addEventListener("contextlost", () => this.lost());
-    this.canvas.addEventListener("contextrestored", () => this.repaint());
-  }
-
-  /** A canvas keeps its first kind of context, so another kind needs another canvas. */
-  private replaceCanvas(): void {
-    const fresh = document.createElement("canvas");
-    fresh.setAttribute("aria-hidden", "true");
-    fresh.width = this.canvas.width;
-    fresh.height = this.canvas.height;
-    fresh.style.cssText = this.canvas.style.cssText;
-    this.canvas.replaceWith(fresh);
-    this.canvas = fresh;
+  get renderer(): Renderer {
+    return this.surface.renderer;
   }
 
   get kind(): Renderer["kind"] {
     return this.renderer.kind;
   }
 
-  private lost(): void {
-    this.painted = [];
-    this.emit("lost");
+  get zoom(): Zoom {
+    return this.camera.zoom;
+  }
+
+  get centre(): { x: number; y: number } {
+    return this.camera.centre;
   }
 
   private repaint(): void {
@@ -170,11 +132,10 @@ export class Viewer implements ImageViewer {
     this.sources = frames;
     this.frames = frames;
     this.treatment = PLAIN;
-    this.zoom = "fit";
-    this.centre = { x: 0.5, y: 0.5 };
+    this.camera.whole();
     this.window = initial(frames[0]!);
     this.arrange();
-    this.overlay.hidden = false;
+    this.surface.overlay.hidden = false;
     this.drawNow();
     this.emit("show");
     const painted = await this.confirm(turn);
@@ -187,19 +148,11 @@ export class Viewer implements ImageViewer {
   /** After the browser has presented what was drawn: null when it is no longer what is wanted. */
   private confirm(turn: number): Promise<Painted | null> {
     return new Promise((resolve) => {
-      requestAnimationFrame((refresh) => {
-        // A message sent within a frame arrives after that frame was painted.
-        const channel = new MessageChannel();
-        channel.port1.onmessage = () => {
-          channel.port1.close();
-          const good =
-            turn === this.turn && this.renderer.usable() && this.canvas.isConnected &&
-            this.canvas.width > 1 && this.frames.length > 0;
-          if (good) this.painted = [...this.urls];
-          resolve(good ? { at: performance.now(), refresh, urls: [...this.urls] } : null);
-        };
-        channel.port2.postMessage(0);
-      });
+      requestAnimationFrame((refresh) => afterThisFrame(() => {
+        const good = turn === this.turn && this.surface.usable && this.frames.length > 0;
+        if (good) this.painted = [...this.urls];
+        resolve(good ? { at: performance.now(), refresh, urls: [...this.urls] } : null);
+      }));
     });
   }
 
@@ -216,7 +169,7 @@ export class Viewer implements ImageViewer {
   }
 
   /** Takes the image away, and puts a mask in its place. */
-  hide(shade: "blank" | "grey" | "noise"): void {
+  hide(shade: Shade): void {
     this.turn++;
     this.painted = [];
     this.frames = [];
@@ -225,18 +178,18 @@ export class Viewer implements ImageViewer {
     this.blank(shade);
   }
 
-  private blank(shade: "blank" | "grey" | "noise" = "blank"): void {
+  private blank(shade: Shade = "blank"): void {
     this.shade = shade;
-    this.overlay.hidden = true;
+    this.surface.overlay.hidden = true;
     if (shade === "blank") {
       this.frames = [];
-      this.renderer.draw([]);
+      this.surface.draw([]);
       return;
     }
     const mask = maskFrame(shade);
     this.arrange();
     const window = { centre: 127.5, width: 255, invert: false };
-    this.renderer.draw(
+    this.surface.draw(
       this.places.map((tile) => ({ frame: mask, tile, view: fit(sizeOf(mask), tile), window })),
     );
     this.renderer.forget(mask);
@@ -245,14 +198,7 @@ export class Viewer implements ImageViewer {
   // -- Drawing --------------------------------------------------------------------------------------
 
   viewOf(index: number): View {
-    const frame = this.frames[index]!;
-    const tile = this.places[index]!;
-    const image = sizeOf(frame);
-    if (this.zoom === "fit") return fit(image, tile);
-    const view = centred(image, tile, this.zoom);
-    view.x = Math.round(tile.width / 2 - this.centre.x * image.width * this.zoom);
-    view.y = Math.round(tile.height / 2 - this.centre.y * image.height * this.zoom);
-    return view;
+    return this.camera.view(sizeOf(this.frames[index]!), this.places[index]!);
   }
 
   private drawNow(): void {
@@ -264,15 +210,7 @@ export class Viewer implements ImageViewer {
       view: this.viewOf(index),
       window: this.window,
     }));
-    try {
-      this.renderer.draw(drawings);
-    } catch (error) {
-      if (this.renderer.kind === "canvas" || !this.renderer.usable()) throw error;
-      // A frame that the graphics card cannot hold: the processor draws it, and all that follow.
-      this.replaceCanvas();
-      this.onCanvas();
-      this.renderer.draw(drawings);
-    }
+    this.surface.draw(drawings);
   }
 
   /** Draws before the next screen refresh, however often it is asked for until then. */
@@ -285,29 +223,12 @@ export class Viewer implements ImageViewer {
     this.emit(change);
   }
 
-  /**
-   * Gives the canvas whole device pixels, and lays it onto them: a box whose edges lie between two
-   * would be stretched by the browser, and no image would be exact at 1:1 any more.
-   */
+  /** The room around the image has changed. */
   fitCanvas(): void {
-    const ratio = devicePixelRatio;
-    const bounds = this.host.getBoundingClientRect();
-    const step = wholeStep(ratio);
-    const whole = (start: number, end: number): [number, number] => {
-      const from = Math.ceil((start * ratio) / step - 0.01) * step;
-      return [from, Math.floor((end * ratio) / step + 0.01) * step - from];
-    };
-    const [left, width] = whole(bounds.left, bounds.right);
-    const [top, height] = whole(bounds.top, bounds.bottom);
-    for (const { style } of [this.canvas, this.overlay]) {
-      style.left = `${left / ratio - bounds.left}px`;
-      style.top = `${top / ratio - bounds.top}px`;
-      style.width = `${width / ratio}px`;
-      style.height = `${height / ratio}px`;
-    }
-    if (width <= 0 || height <= 0 || (width === this.canvas.width && height === this.canvas.height)) return;
-    this.canvas.width = width;
-    this.canvas.height = height;
+    this.surface.fit();
+  }
+
+  private resized(): void {
     this.arrange();
     // A resized canvas is empty: draw at once, or a blank image would be on screen for a moment.
     try {
@@ -317,10 +238,21 @@ export class Viewer implements ImageViewer {
       // The context was lost meanwhile: drawn when it is back.
     }
     this.emit("resize");
+    this.warm(this.loader.held());
+  }
+
+  /** Readies frames for being shown, when there is nothing else to do. */
+  private warm(frames: Frame[]): void {
+    for (const frame of frames) {
+      this.whenIdle(() => {
+        const [tile] = this.placesFor(this.count);
+        if (this.loader.held().includes(frame)) this.renderer.warm(frame, tile!);
+      });
+    }
   }
 
   private placesFor(count: number): Tile[] {
-    return tiles(count, { width: this.canvas.width, height: this.canvas.height });
+    return tiles(count, this.surface.size);
   }
 
   private arrange(): void {
@@ -329,7 +261,7 @@ export class Viewer implements ImageViewer {
       const element = document.createElement("div");
       element.className = "tile";
       this.tileElements.push(element);
-      this.overlay.append(element);
+      this.surface.overlay.append(element);
     }
     this.tileElements.splice(this.count).forEach((element) => element.remove());
     this.tileElements.forEach((element, index) => {
@@ -365,8 +297,7 @@ export class Viewer implements ImageViewer {
 
   resetView(): void {
     if (!this.frames.length) return;
-    this.zoom = "fit";
-    this.centre = { x: 0.5, y: 0.5 };
+    this.camera.whole();
     this.window = initial(this.frames[0]!);
     this.treat(PLAIN);
     this.invalidate("zoom");
@@ -380,26 +311,8 @@ export class Viewer implements ImageViewer {
   /** Zooms so that the image point under ``at`` (CSS px in tile ``index``) stays where it is. */
   zoomAbout(zoom: Zoom, at?: { x: number; y: number }, index = 0): void {
     if (!this.frames.length) return;
-    if (zoom === "fit") {
-      this.zoom = "fit";
-      this.centre = { x: 0.5, y: 0.5 };
-    } else {
-      const image = sizeOf(this.frames[index]!);
-      const tile = this.places[index]!;
-      const before = this.viewOf(index);
-      const least = Math.min(1, fit(image, tile).scale / 2);
-      const scale = Math.min(MOST_SCALE, Math.max(least, zoom));
-      const x = (at?.x ?? tile.width / devicePixelRatio / 2) * devicePixelRatio;
-      const y = (at?.y ?? tile.height / devicePixelRatio / 2) * devicePixelRatio;
-      const u = (x - before.x) / before.scale;
-      const v = (y - before.y) / before.scale;
-      this.zoom = scale;
-      this.centre = {
-        x: (u + (tile.width / 2 - x) / scale) / image.width,
-        y: (v + (tile.height / 2 - y) / scale) / image.height,
-      };
-      this.keepInSight();
-    }
+    const ratio = devicePixelRatio;
+    this.camera.zoomAbout(zoom, sizeOf(this.frames[index]!), this.places[index]!, at && at.x * ratio, at && at.y * ratio);
     this.invalidate("zoom");
   }
 
@@ -410,18 +323,9 @@ export class Viewer implements ImageViewer {
   /** Moves the image by CSS pixels. */
   pan(dx: number, dy: number): void {
     if (!this.frames.length) return;
-    const view = this.viewOf(0);
-    const image = sizeOf(this.frames[0]!);
-    if (this.zoom === "fit") this.zoom = view.scale;
-    this.centre.x -= (dx * devicePixelRatio) / view.scale / image.width;
-    this.centre.y -= (dy * devicePixelRatio) / view.scale / image.height;
-    this.keepInSight();
+    const ratio = devicePixelRatio;
+    this.camera.pan(dx * ratio, dy * ratio, sizeOf(this.frames[0]!), this.places[0]!);
     this.invalidate("pan");
-  }
-
-  private keepInSight(): void {
-    this.centre.x = Math.min(1, Math.max(0, this.centre.x));
-    this.centre.y = Math.min(1, Math.max(0, this.centre.y));
   }
 
   /** Rotation, mirroring and edge filter: pixels are rearranged, so everything else stays simple. */
@@ -468,41 +372,27 @@ export class Viewer implements ImageViewer {
   }
 
   destroy(): void {
-    this.observer.disconnect();
     this.loader.stop();
-    this.canvas.remove();
-    this.overlay.remove();
+    this.surface.destroy();
   }
 }
 
-/**
- * Device pixels after which a whole number of CSS pixels ends, too (5 at a ratio of 1.25): browsers
- * round the edges in between. 1 where there is no such number of a bearable size.
- */
-function wholeStep(ratio: number): number {
-  for (let css = 1; css <= 20; css++) {
-    const device = css * ratio;
-    if (Math.abs(device - Math.round(device)) < 1e-6) return Math.round(device);
+/** Runs once the frame that is being made has been handed to the screen; before other work. */
+function afterThisFrame(deed: () => void): void {
+  const { scheduler } = globalThis as { scheduler?: { postTask?(deed: () => void, how: object): Promise<unknown> } };
+  if (scheduler?.postTask) {
+    void scheduler.postTask(deed, { priority: "user-blocking" });
+    return;
   }
-  return 1;
+  // A message sent within a frame arrives after that frame was painted.
+  const channel = new MessageChannel();
+  channel.port1.onmessage = () => {
+    channel.port1.close();
+    deed();
+  };
+  channel.port2.postMessage(0);
 }
 
 function sizeOf(frame: Frame): Size {
   return { width: frame.columns, height: frame.rows };
-}
-
-/** A plain or a noisy grey square, for the time between two scans. */
-function maskFrame(shade: "grey" | "noise"): Frame {
-  const side = 512;
-  const pixels = new Uint16Array(side * side).fill(64);
-  if (shade === "noise") {
-    // Blocks of 4: noise at the finest grain would fade out of sight, coarse noise masks.
-    for (let y = 0; y < side; y += 4) {
-      for (let x = 0; x < side; x += 4) {
-        const value = Math.random() * 200;
-        for (let i = 0; i < 16; i++) pixels[(y + (i >> 2)) * side + x + (i & 3)] = value;
-      }
-    }
-  }
-  return { columns: side, rows: side, bits: 8, pixels, quantiles: [0, 0, 0, 255, 255, 255] };
 }

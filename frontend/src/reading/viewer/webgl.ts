@@ -65,6 +65,7 @@ interface Tables {
 
 export class WebglRenderer implements Renderer {
   readonly kind = "webgl2";
+  readonly preparesAhead = false;
   private gl: WebGL2RenderingContext;
   private at: Record<string, WebGLUniformLocation | null> = {};
   private textures = new Map<Frame, WebGLTexture>();
