@@ -1,4 +1,4 @@
-"""Do a job in this process, for the command line, with its progress on the terminal."""
+"""What commands on a terminal share: whose work it is, and a job done in this process."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.db import OperationalError, connection
 from tqdm import tqdm
 
@@ -17,6 +18,24 @@ from readerstudy.jobs.models import Job
 from readerstudy.jobs.running import patiently
 
 LOOK_SECONDS = 2.0
+
+
+def researcher(email: str) -> Any:
+    """The account of a researcher's e-mail.
+
+    Raises ``ValueError`` where there is none, several, or its owner is no researcher.
+    """
+    # Accounts without an address would all answer to an empty one.
+    found = list(get_user_model().objects.filter(email__iexact=email).exclude(email=""))
+    if len(found) != 1:
+        raise ValueError(
+            f"{len(found)} accounts have the e-mail {email!r}; one is needed."
+            if found
+            else f"No account has the e-mail {email!r}."
+        )
+    if not (found[0].is_researcher or found[0].is_superuser):
+        raise ValueError(f"{email} is no researcher: only researchers train and use generators.")
+    return found[0]
 
 
 def finish(job: Job, say: Callable[[str], object], *, unit: str = "scan") -> Job:

@@ -8,31 +8,17 @@ or is converted here; nothing is left for the caller to remember.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from synthesis.pggan import formats_cxr, formats_karras, formats_zoo, own_format, unpickling
 from synthesis.pggan.card import model_card
-from synthesis.pggan.checkpoints import CheckpointError, LoadReport, build, load_own, ready
-from synthesis.pggan.config import NetworkConfig
+from synthesis.pggan.foreign import Foreign
 from synthesis.pggan.networks import Discriminator, Generator, parameter_count
-
-
-@dataclass
-class Foreign:
-    """A file read and renamed, before it goes into networks."""
-
-    format: str
-    config: NetworkConfig
-    generator: dict[str, Tensor]
-    discriminator: dict[str, Tensor] | None = None
-    fade: float = 1.0
-    images_seen: int = 0
-    unexpected: list[str] = field(default_factory=list)
-    ignored: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+from synthesis.pggan.weights import CheckpointError, LoadReport, build, ready
 
 
 @dataclass(frozen=True)
@@ -52,9 +38,8 @@ def recognise(path: str | Path) -> str:
         CheckpointError: saying what was found, when it is none of them.
     """
     path = Path(path)
-    with open(path, "rb") as file:
-        start = file.read(9)
-    return "synthesis.pggan.generator" if start[8:9] == b"{" else read_foreign(path).format
+    own = own_format.looks_like_own(path)
+    return own_format.FORMAT if own else read_foreign(path).format
 
 
 def read_foreign(path: Path) -> Foreign:
@@ -63,8 +48,6 @@ def read_foreign(path: Path) -> Foreign:
     Raises:
         CheckpointError: when its layout is not known, saying which keys it has.
     """
-    from synthesis.pggan import formats_cxr, formats_karras, formats_zoo, unpickling
-
     if unpickling.looks_like_torch(path):
         value = unpickling.read_torch(path)
         for reader in (formats_zoo, formats_cxr):
@@ -120,10 +103,8 @@ def load_networks(path: str | Path) -> Loaded:
         CheckpointError: with the full report, when anything does not fit.
     """
     path = Path(path)
-    with open(path, "rb") as file:
-        start = file.read(9)
-    if start[8:9] == b"{":
-        generator, report = load_own(path)
+    if own_format.looks_like_own(path):
+        generator, report = own_format.load_own(path)
         return Loaded(generator, None, report)
     foreign = read_foreign(path)
     report = LoadReport(format=foreign.format, ignored=foreign.ignored, notes=foreign.notes)
@@ -148,37 +129,3 @@ def load_networks(path: str | Path) -> Loaded:
     )
     generator.card["parameters"] = parameter_count(generator)
     return Loaded(ready(generator), discriminator, report)
-
-
-def load_foreign(path: Path) -> tuple[Generator, LoadReport]:
-    """The generator alone."""
-    loaded = load_networks(path)
-    return loaded.generator, loaded.report
-
-
-class Keys:
-    """The tensors of a file, handed out by name; what nobody asked for is left over."""
-
-    def __init__(self, tensors: Mapping[str, Tensor], format: str) -> None:
-        self.left = dict(tensors)
-        self.format = format
-
-    def __contains__(self, name: str) -> bool:
-        return name in self.left
-
-    def take(self, *names: str) -> Tensor:
-        """The first of ``names`` that is there.
-
-        Raises:
-            CheckpointError: when none is.
-        """
-        for name in names:
-            if name in self.left:
-                return self.left.pop(name)
-        have = ", ".join(sorted(self.left)[:8])
-        raise CheckpointError(f"{self.format}: {' or '.join(names)} is missing; left: {have}")
-
-    def layer(self, into: dict[str, Tensor], ours: str, *theirs: str) -> None:
-        """Take a layer's weight and bias."""
-        for part in ("weight", "bias"):
-            into[f"{ours}.{part}"] = self.take(*(f"{name}.{part}" for name in theirs))

@@ -12,9 +12,9 @@ from typing import Any
 
 from torch import Tensor
 
-from synthesis.pggan.checkpoints import CheckpointError
 from synthesis.pggan.config import cxr_pggan
-from synthesis.pggan.formats import Foreign, Keys
+from synthesis.pggan.foreign import Foreign, Keys
+from synthesis.pggan.weights import CheckpointError
 
 FORMAT = "cxr_pggan"
 _BUFFERS = {"current_size", "current_depth", "alpha"}

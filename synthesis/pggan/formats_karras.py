@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from synthesis.pggan.checkpoints import CheckpointError
 from synthesis.pggan.config import karras
-from synthesis.pggan.formats import Foreign
+from synthesis.pggan.foreign import Foreign
 from synthesis.pggan.unpickling import NetworkStub
+from synthesis.pggan.weights import CheckpointError
 
 TENSORFLOW, THEANO = "karras_tensorflow", "karras_theano"
 SQRT2 = math.sqrt(2.0)

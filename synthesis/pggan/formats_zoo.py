@@ -12,9 +12,9 @@ from typing import Any
 
 from torch import Tensor
 
-from synthesis.pggan.checkpoints import CheckpointError
 from synthesis.pggan.config import pytorch_gan_zoo
-from synthesis.pggan.formats import Foreign, Keys
+from synthesis.pggan.foreign import Foreign, Keys
+from synthesis.pggan.weights import CheckpointError
 
 FORMAT = "pytorch_gan_zoo"
 

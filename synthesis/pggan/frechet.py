@@ -3,7 +3,7 @@
 Features are those of a fixed, randomly initialised convolutional network: Naeem et al. 2020
 (arXiv 2002.09797, section 4) show that such embeddings separate distributions where ImageNet ones
 are out of place. The number says whether a run gets nearer to its films; it is no FID, and compares
-only with itself at the same size and n. For FID and KID see ``synthesis.fidelity``.
+only with itself at the same size and n.
 """
 
 from __future__ import annotations

@@ -18,9 +18,10 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from synthesis.pggan.checkpoints import CheckpointError, read_header, write_atomically
+from synthesis.pggan.own_format import read_header, write_atomically
 from synthesis.pggan.schedule import Phase
 from synthesis.pggan.step import Trainer, active
+from synthesis.pggan.weights import CheckpointError
 
 FORMAT = "synthesis.pggan.state"
 VERSION = 1

@@ -21,9 +21,9 @@ from torch import Tensor
 
 from synthesis.pggan import distributed
 from synthesis.pggan.card import model_card
-from synthesis.pggan.checkpoints import CheckpointError, save_generator, write_atomically
 from synthesis.pggan.config import ConfigError
 from synthesis.pggan.networks import grown
+from synthesis.pggan.own_format import save_generator, write_atomically
 from synthesis.pggan.presets import TrainingConfig
 from synthesis.pggan.pyramid import HELD_OUT, TRAIN, Order, Pyramid
 from synthesis.pggan.runlog import RunLog
@@ -32,6 +32,7 @@ from synthesis.pggan.state import load_state, retain, save_state, states
 from synthesis.pggan.step import MIRROR, Trainer, stream
 from synthesis.pggan.ticks import Ticks
 from synthesis.pggan.watch import Diverged, check_finite, is_out_of_memory, memory_advice
+from synthesis.pggan.weights import CheckpointError
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from synthesis.pggan.checkpoints import CheckpointError
+from synthesis.pggan.weights import CheckpointError
 
 LARGEST_INFLATION = 4  # bytes unpacked to bytes of the file; torch packs nothing
 

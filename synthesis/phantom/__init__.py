@@ -9,9 +9,10 @@ frontal chest radiograph, with the exact mask of every finding. Knows no Django.
 ((128, 128), ('Nodule',))
 """
 
+from synthesis.phantom.anatomy import Anatomy
 from synthesis.phantom.dicom import to_dataset, write_dicom
 from synthesis.phantom.findings import NO_FINDING, PREVALENCE, Finding, known_labels
-from synthesis.phantom.parameters import Anatomy, Exposure, PhantomParameters, draw
+from synthesis.phantom.parameters import Exposure, PhantomParameters, draw
 from synthesis.phantom.render import LARGEST, Phantom, render, trace
 
 __all__ = [

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from synthesis.phantom.parameters import Anatomy
+from synthesis.phantom.anatomy import Anatomy
 
 NO_FINDING = "No Finding"
 

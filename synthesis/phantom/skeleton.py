@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
+from synthesis.phantom.anatomy import Anatomy
 from synthesis.phantom.beam import Array, Beam, Rays
-from synthesis.phantom.parameters import Anatomy
 from synthesis.phantom.thorax import Cavity
 from synthesis.phantom.tubes import Tubes, path_length, tube
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
+from synthesis.phantom.anatomy import Anatomy
 from synthesis.phantom.beam import Array, Rays
-from synthesis.phantom.parameters import Anatomy
 from synthesis.phantom.solids import Column, Dome, Ellipsoid, Interval, length
 
 # Height below the apex as a share of lung height; half width, half depth as a share of the

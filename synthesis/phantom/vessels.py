@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from synthesis.phantom.anatomy import Anatomy
 from synthesis.phantom.beam import Array
-from synthesis.phantom.parameters import Anatomy
 from synthesis.phantom.thorax import Cavity
 from synthesis.phantom.tubes import Tubes
 

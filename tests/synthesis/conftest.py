@@ -62,7 +62,9 @@ def generator(make_generator: Callable[..., Generator]) -> Generator:
 
 @pytest.fixture
 def researcher(db: None, django_user_model: Any) -> Any:
-    return django_user_model.objects.create_user("researcher", is_researcher=True)
+    return django_user_model.objects.create_user(
+        "researcher", email="researcher@example.org", is_researcher=True
+    )
 
 
 @pytest.fixture

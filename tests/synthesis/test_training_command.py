@@ -167,3 +167,21 @@ def test_an_interrupt_stops_at_a_saved_state(films: Batch, monkeypatch: pytest.M
     assert training.may_be_adopted(run)
     assert list((training.folder_of(run) / "states").iterdir())
     assert signal.getsignal(signal.SIGINT) == before
+    # and going on takes it from its last state: stopped again, it is further than it was
+    before_images = run.job.done
+    sent.clear()
+    with pytest.raises(CommandError, match=f"--resume {run.public_id}"):
+        call_command("train", "--resume", str(run.public_id), "--here", stderr=io.StringIO())
+    run.job.refresh_from_db()
+    assert run.job.done > before_images
+    assert TrainingRun.objects.count() == 1
+
+
+@pytest.mark.parametrize("word", ["nothing", "5d0ba0a6-54ce-4b3c-9b8a-55cbd5e8ae4e"])
+def test_going_on_needs_a_run_that_stopped(films: Batch, word: str) -> None:
+    with pytest.raises(CommandError, match="No training run has the id"):
+        call_command("train", "--resume", word)
+    train("--resolution", "8")
+    run = TrainingRun.objects.get()
+    with pytest.raises(CommandError, match="is queued: only a stopped or failed one"):
+        call_command("train", "--resume", str(run.public_id))

@@ -6,7 +6,6 @@ import secrets
 from argparse import ArgumentParser
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Q
@@ -40,9 +39,10 @@ class Command(BaseCommand):
         parser.add_argument("--device", choices=generation.DEVICES, default="cpu")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        by = get_user_model().objects.filter(email__iexact=options["by"]).first()
-        if by is None:
-            raise CommandError(f"No account has the e-mail {options['by']!r}.")
+        try:
+            by = here.researcher(options["by"])
+        except ValueError as error:
+            raise CommandError(str(error)) from None
         study = _study(options["study"])
         if not (may(by, "see_results", study) and may(by, "see_cases", study)):
             raise CommandError(f"{options['by']} may not see the results of {study.title!r}.")

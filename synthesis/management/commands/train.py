@@ -6,15 +6,17 @@ import uuid
 from argparse import ArgumentParser
 from typing import Any
 
-from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
 
 import synthesis.tasks  # noqa: F401  (the kinds of work)
 from readerstudy.imaging.models import Scan
+from readerstudy.jobs import queue
 from readerstudy.jobs.models import Job
 from synthesis import generation, here
 from synthesis.forms import served_devices
+from synthesis.models import TrainingRun
 from synthesis.training_form import PRESETS, TrainingForm
 
 
@@ -26,7 +28,11 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("name", help="of the generator it will become")
+        what = parser.add_mutually_exclusive_group(required=True)
+        what.add_argument("name", nargs="?", help="of the generator it will become")
+        what.add_argument(
+            "--resume", metavar="RUN", help="id of a stopped or failed run, which goes on as it was"
+        )
         films = parser.add_argument_group("films")
         films.add_argument("--origin", choices=Scan.Origin.values, default=Scan.Origin.ACQUIRED)
         films.add_argument(
@@ -53,11 +59,11 @@ class Command(BaseCommand):
         parser.add_argument("--here", action="store_true", help="train in this process, and wait")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        by = _researcher(options["by"]) if options["by"] is not None else None
-        form = _form(options)
-        if not form.is_valid():
-            raise CommandError("\n".join(_wrong(form, options)))
-        run = form.start(by)
+        try:
+            by = None if options["by"] is None else here.researcher(options["by"])
+        except ValueError as error:
+            raise CommandError(str(error)) from None
+        run = _resumed(options["resume"]) if options["resume"] else _started(options, by)
         address = reverse("synthesis:run", args=[run.public_id])
         self.stdout.write(f"Run {run.public_id}, {address}")
         assert run.job is not None
@@ -66,19 +72,37 @@ class Command(BaseCommand):
             return
         job = here.finish(run.job, self.stderr.write, unit="image")
         if job.state == Job.State.CANCELLED:
-            raise CommandError(f"Stopped; its state is kept. Go on from its page, {address}")
+            raise CommandError(
+                f"Stopped; its state is kept. Go on with --resume {run.public_id}, or from its "
+                f"page, {address}"
+            )
         if job.state != Job.State.DONE:
             raise CommandError(f"{job.error or job.message} (run {run.public_id})")
         self.stdout.write(job.message)
 
 
-def _researcher(email: str) -> Any:
-    by = get_user_model().objects.filter(email__iexact=email).exclude(email="").first()
-    if by is None:
-        raise CommandError(f"No account has the e-mail {email!r}.")
-    if not (by.is_researcher or by.is_superuser):
-        raise CommandError(f"{email} is no researcher: only researchers train generators.")
-    return by
+def _started(options: dict[str, Any], by: Any) -> TrainingRun:
+    form = _form(options)
+    if not form.is_valid():
+        raise CommandError("\n".join(_wrong(form, options)))
+    return form.start(by)
+
+
+def _resumed(word: str) -> TrainingRun:
+    """The run of that id, queued again: its films, plan and owner stay what they were."""
+    try:
+        run = TrainingRun.objects.select_related("job").filter(public_id=word).first()
+    except ValidationError:
+        run = None
+    if run is None or run.job is None:
+        raise CommandError(f"No training run has the id {word!r}; its page's address ends with it.")
+    if not queue.retry(run.job):
+        raise CommandError(
+            f"The run {word} is {run.job.get_state_display().lower()}: only a stopped or failed "
+            "one can go on."
+        )
+    run.job.refresh_from_db()
+    return run
 
 
 def _form(options: dict[str, Any]) -> TrainingForm:
