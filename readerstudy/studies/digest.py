@@ -1,8 +1,8 @@
 """The digest that a locked study is known by.
 
 SHA-256 over the canonical JSON (sorted keys, no spaces, UTF-8) of everything that was frozen:
-title, question, protocol, seed, cases with their truth and pixels, frames, every drawn list, and what
-the blinding audit found and who signed for it.
+title, question, protocol, seed, cases with their truth and pixels, frames, every drawn list, and
+what the blinding audit found and who signed for it.
 Whoever holds the database and the storage can compute it again and compare; whoever is given the
 lock record (:func:`record`) needs neither.
 """

@@ -139,8 +139,8 @@ def revoke(invitation: Invitation, *, by: Any, request: HttpRequest | None = Non
 
 
 def _hold(study: Study) -> None:
-    """Wait for whoever is at the study's people. Always the study's row first, then an invitation's,
-    then a reader's: who takes them in one order cannot block each other for good."""
+    """Wait for whoever is at the study's people. Always the study's row first, then an invitation's
+    and a reader's: who takes them in one order cannot block each other for good."""
     Study.objects.select_for_update().get(pk=study.pk)
 
 

@@ -2,9 +2,10 @@
 
 Locking takes two steps. :func:`lock` looks at everything that can be looked at at once, draws the
 cases and every reader's list, and orders the frames. When all frames are rendered, checked and
-audited, :func:`finish` computes the digest and changes the status, from when on the database itself
-refuses changes. Where the blinding audit finds a cue over the limit, the lock waits between the two:
-an owner either signs for that finding (:func:`sign`) or takes the lock back (:func:`take_back`).
+audited, :func:`finish` computes the digest and changes the status, from when on the database
+itself refuses changes. Where the blinding audit finds a cue over the limit, the lock waits between
+the two: an owner either signs for that finding (:func:`sign`) or takes the lock back
+(:func:`take_back`).
 Whatever goes wrong in between leaves a draft that says why.
 """
 

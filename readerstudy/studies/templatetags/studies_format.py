@@ -6,6 +6,9 @@ import json
 from typing import Any
 
 from django import template
+from django.template import Context
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 
 register = template.Library()
 
@@ -41,3 +44,21 @@ def brief(details: dict[str, Any]) -> str:
 @register.filter
 def pretty(details: dict[str, Any]) -> str:
     return json.dumps(details, ensure_ascii=False, indent=2, sort_keys=True)
+
+
+@register.simple_tag(takes_context=True)
+def with_query(context: Context, prefix: str, name: str, value: object) -> str:
+    """The page's address with one setting of one table changed; its page is the first again."""
+    query = context["request"].GET.copy()
+    prefix = prefix or ""
+    query.pop(f"{prefix}page", None)
+    query[f"{prefix}{name}"] = str(value)
+    return f"?{query.urlencode()}"
+
+
+@register.simple_tag(takes_context=True)
+def kept_query(context: Context, prefix: str) -> SafeString:
+    """Hidden fields for what a filter form does not ask: this table's order, the other tables."""
+    asked = {f"{prefix}{name}" for name in ("q", "show", "page")}
+    kept = [(k, v) for k, v in context["request"].GET.items() if k not in asked]
+    return format_html_join("", '<input type="hidden" name="{}" value="{}">', kept)

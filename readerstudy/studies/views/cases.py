@@ -6,13 +6,12 @@ from collections import Counter
 from typing import Any
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from readerstudy.imaging.models import Scan
-from readerstudy.studies import drafting, sampling
+from readerstudy.studies import drafting, sampling, tables
 from readerstudy.studies.errors import StudyError
 from readerstudy.studies.models import Study, draw_seed
 from readerstudy.studies.permissions import may, study_view
@@ -39,8 +38,20 @@ def cases(request: HttpRequest, study: Study) -> HttpResponse:
     else:
         rows = _case_rows(study)
     composition = {title: _cross(rows, aspect) for aspect, title in ASPECTS.items()}
-    rows = _filtered(rows, request)
-    page = Paginator(rows, 60).get_page(request.GET.get("page"))
+    table = tables.of(
+        request,
+        rows,
+        sorts={
+            key: (lambda row, key=key: row[key])
+            for key in ("number", "origin", "stratum", "view", "sex", "age", "generator", "labels")
+        },
+        text=lambda row: " ".join([row["stratum"], row["generator"], row["scan"], *row["labels"]]),
+        shows={
+            origin: (lambda row, origin=origin: row["origin"] == origin)
+            for origin in Scan.Origin.values
+        },
+        size=60,
+    )
     return render(
         request,
         "studies/cases.html",
@@ -48,12 +59,9 @@ def cases(request: HttpRequest, study: Study) -> HttpResponse:
             "study": study,
             "here": "cases",
             "sample": sample,
-            "page": page,
+            "table": table,
+            "origins": {"": "Both origins", **dict(Scan.Origin.choices)},
             "composition": {title: table for title, table in composition.items() if table},
-            "total": len(rows),
-            "origin": request.GET.get("origin", ""),
-            "q": request.GET.get("q", ""),
-            "sort": request.GET.get("sort", ""),
             "may_edit": may(request.user, "edit", study),
         },
     )
@@ -116,28 +124,6 @@ def _cross(rows: list[dict[str, Any]], aspect: str) -> list[tuple[str, int, int,
         )
         for name in names
     ]
-
-
-def _filtered(rows: list[dict[str, Any]], request: HttpRequest) -> list[dict[str, Any]]:
-    origin, words = request.GET.get("origin", ""), request.GET.get("q", "").strip().lower()
-    if origin in Scan.Origin.values:
-        rows = [row for row in rows if row["origin"] == origin]
-    if words:
-        rows = [
-            row
-            for row in rows
-            if words
-            in " ".join([row["stratum"], row["generator"], row["scan"], *row["labels"]]).lower()
-        ]
-    sort = request.GET.get("sort", "")
-    key = sort.lstrip("-")
-    if key in {"number", "origin", "stratum", "view", "sex", "age", "generator", "labels"}:
-        rows = sorted(
-            rows,
-            key=lambda row: (row[key] is None, row[key] if row[key] is not None else 0),
-            reverse=sort.startswith("-"),
-        )
-    return rows
 
 
 @require_POST

@@ -15,7 +15,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from readerstudy.studies import enrolment, invitations
+from readerstudy.studies import enrolment, invitations, tables
 from readerstudy.studies.errors import StudyError
 from readerstudy.studies.forms import DueForm, EnrolForm, InviteForm, RoleForm
 from readerstudy.studies.models import Membership, Reader, Study
@@ -33,12 +33,30 @@ def readers(request: HttpRequest, study: Study) -> HttpResponse:
         {
             "study": study,
             "here": "readers",
-            "readers": study.readers.select_related("user", "replaces", "replaced_by").order_by(
-                "number"
+            "readers": _readers(request, study),
+            "reader_states": {"": "Every state", **dict(Reader.State.choices)},
+            "memberships": tables.of(
+                request,
+                list(study.memberships.select_related("user").order_by("role", "pk")),
+                sorts={
+                    "person": lambda one: str(one.user).casefold(),
+                    "role": lambda one: one.role,
+                },
+                text=lambda one: f"{one.user} {one.user.email} {one.role}",
+                prefix="colleagues-",
             ),
-            "memberships": study.memberships.select_related("user").order_by("role", "pk"),
-            "invitations": study.invitations.filter(used_at=None, revoked_at=None).select_related(
-                "reader"
+            "invitations": tables.of(
+                request,
+                list(
+                    study.invitations.filter(used_at=None, revoked_at=None).select_related("reader")
+                ),
+                sorts={
+                    "for": lambda one: one.reader.code if one.reader else one.role,
+                    "address": lambda one: one.email or None,
+                    "until": lambda one: one.expires_at,
+                },
+                text=lambda one: f"{one.reader.code if one.reader else one.role} {one.email}",
+                prefix="invitations-",
             ),
             "enrol_form": EnrolForm(),
             "invite_form": InviteForm(),
@@ -50,6 +68,26 @@ def readers(request: HttpRequest, study: Study) -> HttpResponse:
             # Shown once, to the person who made it.
             "link": request.session.pop(SHOW_LINK, None),
         },
+    )
+
+
+def _readers(request: HttpRequest, study: Study) -> tables.Table:
+    found = study.readers.select_related("user", "replaces", "replaced_by").order_by("number")
+    return tables.of(
+        request,
+        list(found),
+        sorts={
+            "reader": lambda one: one.number,
+            "person": lambda one: str(one.user).casefold() if one.user else None,
+            "state": lambda one: one.state,
+            "consent": lambda one: one.consented_at,
+            "until": lambda one: one.due_at or study.due_at,
+        },
+        text=lambda one: f"{one.code} {one.user} {one.user.email}" if one.user else one.code,
+        shows={
+            state: (lambda one, state=state: one.state == state) for state in Reader.State.values
+        },
+        default="reader",
     )
 
 

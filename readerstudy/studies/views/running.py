@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 
 from readerstudy.audit.models import Entry
 from readerstudy.studies import progress as progress_of
-from readerstudy.studies import reminders
+from readerstudy.studies import reminders, tables
 from readerstudy.studies.errors import StudyError
 from readerstudy.studies.models import Study
 from readerstudy.studies.permissions import may, study_view
@@ -34,23 +34,25 @@ SHOWS = {
 def progress(request: HttpRequest, study: Study) -> HttpResponse:
     """Readings a reader, pace, expected end, who is stuck; no results, no names."""
     standing = progress_of.standing(study)
-    sort = request.GET.get("sort", "reader")
-    keys = {
-        "reader": lambda one: one.reader.number,
-        "done": lambda one: one.percent,
-        "last": lambda one: one.last_at.timestamp() if one.last_at else 0.0,
-        "pace": lambda one: one.per_day or 0.0,
-        "time": lambda one: one.seconds_a_case or 0.0,
-    }
-    key = keys.get(sort.lstrip("-"), keys["reader"])
-    standing.readers.sort(key=key, reverse=sort.startswith("-"))
-    show = request.GET.get("show", "")
-    chosen = {
-        "unfinished": lambda one: not one.is_finished,
-        "stuck": lambda one: bool(one.waiting),
-        "finished": lambda one: one.is_finished,
-    }.get(show, lambda one: True)
-    page = Paginator([one for one in standing.readers if chosen(one)], 50)
+    table = tables.of(
+        request,
+        standing.readers,
+        sorts={
+            "reader": lambda one: one.reader.number,
+            "state": lambda one: one.reader.state,
+            "done": lambda one: one.percent,
+            "last": lambda one: one.last_at,
+            "pace": lambda one: one.per_day,
+            "time": lambda one: one.seconds_a_case,
+            "end": lambda one: one.expected_end,
+        },
+        shows={
+            "unfinished": lambda one: not one.is_finished,
+            "stuck": lambda one: bool(one.waiting),
+            "finished": lambda one: one.is_finished,
+        },
+        default="reader",
+    )
     return render(
         request,
         "studies/_progress_table.html"
@@ -60,9 +62,7 @@ def progress(request: HttpRequest, study: Study) -> HttpResponse:
             "study": study,
             "here": "progress",
             "standing": standing,
-            "page": page.get_page(request.GET.get("page")),
-            "sort": sort,
-            "show": show,
+            "table": table,
             "shows": SHOWS,
             "may_remind": may(request.user, "remind", study) and study.status == Study.Status.OPEN,
         },
