@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from readerstudy.reading.models import Finding
+from readerstudy.reading.models import Reading as Stored
 from tests.browser.reading_page import Reading, sign_in
 from tests.reading.rooms import ReadingRoom, make_room, noise
 
@@ -178,6 +179,81 @@ def test_by_keyboard_alone(context: BrowserContext, page: Page, live_server: Any
     region = Finding.objects.get(reading__submitted=True).region
     assert region["version"] == 1
     assert len(region["shapes"]) == 1
+
+
+def corners(page: Page) -> list[list[float]]:
+    """Least and greatest x and y of the first region."""
+    points = page.evaluate(MARKS)[0]["points"]
+    xs, ys = zip(*points, strict=True)
+    return [[min(xs), max(xs)], [min(ys), max(ys)]]
+
+
+def test_every_corner_is_reached_by_keyboard(
+    context: BrowserContext, page: Page, live_server: Any
+) -> None:
+    """Space takes the next corner, says which, and Shift with the arrow keys moves that one."""
+    # given a box with the focus
+    room = make_room(cases=2, picture=big)
+    reading = enter(context, page, live_server, room)
+    reading.press("b", "Space", *["ArrowRight"] * 5, *["ArrowDown"] * 5, "Space")
+    said = page.locator("[role=status].hidden-but-read")
+    names = set()
+    for _ in range(4):
+        # when the next corner is taken and moved outwards, whichever it is
+        reading.press("Space")
+        said.get_by_text("corner:").wait_for()
+        words = said.inner_text().split(":")[0].lower()
+        names.add(words)
+        (left, right), (top, bottom) = corners(page)
+        reading.press(
+            "Shift+ArrowLeft" if "left" in words else "Shift+ArrowRight",
+            "Shift+ArrowUp" if "upper" in words else "Shift+ArrowDown",
+        )
+        # then its two sides have moved outwards, and the other two stand where they stood
+        (left2, right2), (top2, bottom2) = corners(page)
+        assert (left2 < left, right2 > right) == ("left" in words, "right" in words)
+        assert (top2 < top, bottom2 > bottom) == ("upper" in words, "lower" in words)
+        page.wait_for_timeout(40)
+    assert names == {
+        f"{height} {side} corner" for height in ("upper", "lower") for side in ("left", "right")
+    }
+    # an outline is moved corner by corner, too, and grows as a whole after its last
+    reading.press("Delete", "y", "Space", *["ArrowRight"] * 4, "Space", *["ArrowDown"] * 4)
+    reading.press("Space", "Enter")
+    before = page.evaluate(MARKS)[0]["points"]
+    reading.press("Space", "Space", "Shift+ArrowRight")
+    after = page.evaluate(MARKS)[0]["points"]
+    assert [a == b for a, b in zip(before, after, strict=True)] == [True, False, True]
+    reading.press("Space", "Space", "Shift+ArrowRight")
+    assert page.evaluate(MARKS)[0]["points"][1][0] > after[1][0]
+    assert not reading.errors
+
+
+def test_the_parts_seen_enlarged_are_noted(
+    context: BrowserContext, page: Page, live_server: Any
+) -> None:
+    """A 4 x 4 grid, row by row: 1 for what was in sight while larger than the screen."""
+    # given an image that was seen whole: nothing of it enlarged
+    room = make_room(cases=2, picture=lambda number: noise(number, 512))
+    reading = enter(context, page, live_server, room)
+    seen = "() => readingRoom.controls.summary().enlarged"
+    assert page.evaluate(seen) == "0" * 16
+    # when its upper left is zoomed to fill the screen
+    page.evaluate(
+        """() => { const {viewer} = readingRoom, tile = viewer.tileSize(0), view = viewer.viewOf(0);
+          viewer.zoomAbout(8, {x: view.x + 0.125 * 512 * view.scale,
+                               y: view.y + 0.125 * 512 * view.scale}); }"""
+    )
+    # then that part is noted, and what was never in sight is not
+    assert page.evaluate(seen) == "1" + "0" * 15
+    # when moved on to the right by a quarter of the image
+    page.evaluate("() => readingRoom.viewer.pan(-8 * 128, 0)")
+    assert page.evaluate(seen) == "11" + "0" * 14
+    # then it goes to the server with the answer, and begins anew with the next case
+    reading.press("q", "r", "3", "d", "Enter")
+    reading.shown(2).saved()
+    assert Stored.objects.get(submitted=True).viewer["enlarged"] == "11" + "0" * 14
+    assert page.evaluate(seen) == "0" * 16
 
 
 def test_regions_follow_the_image(context: BrowserContext, page: Page, live_server: Any) -> None:

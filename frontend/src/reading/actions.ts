@@ -1,18 +1,18 @@
 /** Keys for the image. */
-import type { ImageControls } from "./controls";
+import type { ImageTools } from "./imagetools";
 import type { Action } from "./keys";
-import type { FormSpec } from "./types";
 import { PRESETS } from "./viewer/windowing";
+import { windowSheet } from "./windowsheet";
 
-export function imageActions(controls: ImageControls, form: FormSpec): Action[] {
-  const { viewer } = controls;
+export function imageActions(tools: ImageTools): Action[] {
+  const { viewer, loupe, form } = tools;
   const actions: Action[] = [];
   const act = (id: string, title: string, keys: string[], run: () => void): void => {
     actions.push({
       id, title, group: "Image", keys,
       run: () => {
         if (!viewer.current().length) return;
-        controls.context.touched();
+        tools.touched();
         run();
       },
     });
@@ -31,10 +31,10 @@ export function imageActions(controls: ImageControls, form: FormSpec): Action[] 
   act("zoom-in", "Zoom in", ["=", "Shift++"], () => viewer.zoomBy(1.25));
   act("zoom-out", "Zoom out", ["-"], () => viewer.zoomBy(0.8));
   const step = 60;
-  act("pan-left", "Move left", ["ArrowLeft"], () => controls.regions.nudge(-1, 0) || viewer.pan(step, 0));
-  act("pan-right", "Move right", ["ArrowRight"], () => controls.regions.nudge(1, 0) || viewer.pan(-step, 0));
-  act("pan-up", "Move up", ["ArrowUp"], () => controls.regions.nudge(0, -1) || viewer.pan(0, step));
-  act("pan-down", "Move down", ["ArrowDown"], () => controls.regions.nudge(0, 1) || viewer.pan(0, -step));
+  act("pan-left", "Move left", ["ArrowLeft"], () => viewer.pan(step, 0));
+  act("pan-right", "Move right", ["ArrowRight"], () => viewer.pan(-step, 0));
+  act("pan-up", "Move up", ["ArrowUp"], () => viewer.pan(0, step));
+  act("pan-down", "Move down", ["ArrowDown"], () => viewer.pan(0, -step));
   act("invert", "Invert", ["i"], () => viewer.setWindow({ invert: !viewer.window.invert }));
   act("auto", "Automatic window", ["a"], preset("Auto"));
   act("lungs", "Window for the lungs", ["w"], preset("Lungs"));
@@ -43,8 +43,8 @@ export function imageActions(controls: ImageControls, form: FormSpec): Action[] 
   act("wider", "Less contrast", ["["], () => widen(0.05));
   act("brighter", "Brighter", ["."], () => shift(-0.03));
   act("darker", "Darker", [","], () => shift(0.03));
-  act("numbers", "Window in numbers", ["Shift+W"], () => controls.windowSheet());
-  act("loupe", "Magnifying glass", ["l"], () => controls.loupe.set(!controls.loupe.on));
+  act("numbers", "Window in numbers", ["Shift+W"], () => windowSheet(tools));
+  act("loupe", "Magnifying glass", ["l"], () => loupe.set(!loupe.on));
   if (form.rotate_and_flip) {
     act("rotate", "Turn clockwise", ["o"], () =>
       viewer.treat({ ...viewer.treatment, turns: (viewer.treatment.turns + 1) % 4 }));

@@ -7,6 +7,7 @@ import { Loupe } from "./loupe";
 import type { Sheets } from "./overlay";
 import type { Panel } from "./panel";
 import { Pace } from "./pace";
+import type { ImageTools } from "./imagetools";
 import { Regions } from "./regions/regions";
 import { ViewBar } from "./viewbar";
 import type { Answer, Feedback, Item, ReviewEntry, SessionSpec } from "./types";
@@ -34,7 +35,7 @@ export class ImageControls {
   private pace: Pace;
   private bar: ViewBar;
 
-  constructor(readonly context: ControlsContext) {
+  constructor(private context: ControlsContext) {
     const { viewer, stage, keys, session } = context;
     this.pace = new Pace(session.seconds_a_case, session.own_seconds_a_case);
     this.summaryOf = new Summary(viewer);
@@ -48,10 +49,14 @@ export class ImageControls {
       chosen: (place) => session.form.choice > 0 && context.chosen(place),
       moved: (x, y) => this.loupe.move(x, y),
     });
-    this.bar = new ViewBar(this, session);
+    const tools: ImageTools = {
+      viewer, loupe: this.loupe, keys, stage, sheets: context.sheets, form: session.form,
+      regionTools: this.regions.toolbar, touched: () => context.touched(),
+    };
+    this.bar = new ViewBar(tools);
     stage.append(this.bar.element);
     keys.remove("Image");
-    keys.define(imageActions(this, session.form));
+    keys.define(imageActions(tools));
     keys.define([
       {
         id: "help", title: "This help", group: "Room", keys: ["Shift+?", "?", "F1"],
@@ -67,10 +72,10 @@ export class ImageControls {
 
   // -- Cases ----------------------------------------------------------------------------------------
 
-  load(item: Item, answer: Answer): void {
+  load(answer: Answer): void {
     this.summaryOf.start();
     this.loupe.set(false);
-    this.regions.load(answer, item.frames.length);
+    this.regions.load(answer);
     this.bar.update();
   }
 
@@ -135,10 +140,6 @@ export class ImageControls {
 
   help(): void {
     if (!this.context.sheets.isOpen) helpSheet(this.context.sheets, this.context.keys);
-  }
-
-  windowSheet(): void {
-    this.bar.openNumbers();
   }
 
   /** ``every``: cases in a block, 0 for no blocks. */

@@ -14,6 +14,8 @@ export class Loupe {
   private at: { x: number; y: number } | null = null;
   private pending = 0;
   on = false;
+  /** Whoever shows whether it is on. */
+  toggled: () => void = () => undefined;
 
   constructor(
     private viewer: Viewer,
@@ -27,6 +29,7 @@ export class Loupe {
   set(on: boolean): void {
     this.on = on;
     this.element.hidden = !on;
+    this.toggled();
     if (on && !this.at) {
       const bounds = this.stage.getBoundingClientRect();
       this.at = { x: bounds.left + bounds.width / 2, y: bounds.top + bounds.height / 2 };

@@ -274,7 +274,7 @@ export class Room {
     if (this.visit !== visit) return;
     this.drafting.take(item, draft);
     this.panel.load(draft.answer);
-    this.controls.load(item, draft.answer);
+    this.controls.load(draft.answer);
     this.timing = new Timing(draft.activeMs, Number(item.standing?.timings.visit ?? 0) + 1);
     this.timing.restore(draft.answer.judgment || draft.answer.choice, draft.changes);
     this.timing.exposureMs = draft.exposureMs;

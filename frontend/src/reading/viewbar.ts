@@ -1,9 +1,9 @@
 /** A quiet bar under the image: presets, zoom and tools for the mouse; the window in numbers. */
-import type { ImageControls } from "./controls";
 import { h, keyName } from "./dom";
 import { icon, type Sign } from "./icons";
-import type { SessionSpec } from "./types";
+import type { ImageTools } from "./imagetools";
 import { PRESETS } from "./viewer/windowing";
+import { windowSheet } from "./windowsheet";
 
 export class ViewBar {
   readonly element: HTMLElement;
@@ -11,10 +11,9 @@ export class ViewBar {
   private pressed: [HTMLButtonElement, () => boolean][] = [];
 
   constructor(
-    private controls: ImageControls,
-    session: SessionSpec,
+    private tools: ImageTools,
   ) {
-    const { viewer } = controls;
+    const { viewer, loupe, form, stage } = tools;
     const text = (words: string, title: string, action: string, run: () => void): HTMLButtonElement =>
       h("button", {
         class: "tool", type: "button", title, "data-key-title": action,
@@ -28,7 +27,7 @@ export class ViewBar {
       if (on) this.pressed.push([button, on]);
       return button;
     };
-    this.values.addEventListener("click", () => this.openNumbers());
+    this.values.addEventListener("click", () => windowSheet(tools));
     const presets = h("select", {
       class: "tool presets", "aria-label": "Window preset",
       onchange: (event: Event) => {
@@ -37,20 +36,16 @@ export class ViewBar {
         const preset = PRESETS.find((each) => each.name === select.value);
         if (frame && preset) viewer.setWindow(preset.of(frame));
         select.value = "";
-        controls.context.stage.focus();
+        stage.focus();
       },
     }, h("option", { value: "" }, "Window"), ...PRESETS.map(({ name }) => h("option", { value: name }, name)));
-    const { form } = session;
     this.element = h("div", { class: "viewbar", role: "toolbar", "aria-label": "Image" },
       presets,
       text("Fit", "Whole image", "zoom-toggle", () => viewer.setZoom("fit")),
       text("1:1", "One image pixel a screen pixel", "zoom-toggle", () => viewer.setZoom(1)),
       text("2:1", "Two screen pixels an image pixel", "zoom-two", () => viewer.setZoom(2)),
       tool("invert", "Invert", "invert", () => viewer.setWindow({ invert: !viewer.window.invert }), () => viewer.window.invert),
-      tool("loupe", "Magnifying glass", "loupe", () => {
-        controls.loupe.set(!controls.loupe.on);
-        this.update();
-      }, () => controls.loupe.on),
+      tool("loupe", "Magnifying glass", "loupe", () => loupe.set(!loupe.on), () => loupe.on),
       form.rotate_and_flip && tool("turn", "Turn clockwise", "rotate", () =>
         viewer.treat({ ...viewer.treatment, turns: (viewer.treatment.turns + 1) % 4 })),
       form.rotate_and_flip && tool("mirror", "Mirror", "mirror", () =>
@@ -58,10 +53,11 @@ export class ViewBar {
       form.edge_filter && tool("edge", "Edge filter", "edge", () =>
         viewer.treat({ ...viewer.treatment, edge: viewer.treatment.edge ? 0 : 1 }), () => viewer.treatment.edge > 0),
       tool("reset", "Reset the view", "reset", () => viewer.resetView()),
-      controls.regions.toolbar,
+      tools.regionTools,
       h("span", { class: "spacer" }),
       this.values);
     viewer.onChange(() => this.update());
+    loupe.toggled = () => this.update();
     addEventListener("keys-changed", () => this.titles());
     setTimeout(() => this.titles());
   }
@@ -70,44 +66,17 @@ export class ViewBar {
   private titles(): void {
     for (const tool of this.element.querySelectorAll<HTMLElement>("[data-key-title]")) {
       const words = tool.title.replace(/ \(.*\)$/, "");
-      const key = this.controls.context.keys.first(tool.dataset.keyTitle!);
+      const key = this.tools.keys.first(tool.dataset.keyTitle!);
       tool.title = key ? `${words} (${keyName(key)})` : words;
     }
   }
 
   update(): void {
-    const { viewer } = this.controls;
+    const { viewer } = this.tools;
     const shown = viewer.current().length > 0;
     const { centre, width } = viewer.window;
-    this.values.textContent = shown 
+    this.values.textContent = shown
       ? `${Math.round(viewer.state().scale * 100)} %  L ${Math.round(centre)}  W ${Math.round(width)}` : "";
     for (const [button, on] of this.pressed) button.setAttribute("aria-pressed", String(shown && on()));
-  }
-
-  openNumbers(): void {
-    const { viewer } = this.controls;
-    if (!viewer.current().length) return;
-    const field = (label: string, value: number, set: (value: number) => void): HTMLElement =>
-      h("label", { class: "number" }, label,
-        h("input", {
-          type: "number", value: String(Math.round(value)), autofocus: label === "Level",
-          oninput: (event: Event) => {
-            const given = (event.target as HTMLInputElement).valueAsNumber;
-            if (!Number.isNaN(given)) set(given);
-          },
-          onkeydown: (event: KeyboardEvent) => {
-            if (event.key === "Enter") this.controls.context.sheets.close();
-          },
-        }));
-    this.controls.context.sheets.show({
-      title: "Window",
-      aside: true,
-      closable: true,
-      content: [
-        h("p", { class: "quiet" }, `Values from 0 to ${2 ** viewer.bits - 1}.`),
-        field("Level", viewer.window.centre, (centre) => viewer.setWindow({ centre })),
-        field("Width", viewer.window.width, (width) => viewer.setWindow({ width })),
-      ],
-    });
   }
 }

@@ -4,6 +4,13 @@ import type { Point } from "../types";
 import { forward } from "../viewer/derive";
 import type { Viewer } from "../viewer/viewer";
 import { type Mark, measured, NAMES } from "./marks";
+import { handleSpots } from "./shaping";
+
+/** The region that the reader is at, and which of its corners, if one was taken. */
+interface Chosen {
+  selected: string | null;
+  handle: number | null;
+}
 
 export interface DrawingEvents {
   focused(id: string): void;
@@ -37,7 +44,7 @@ export class Drawing {
     ];
   }
 
-  update(marks: Mark[], selected: string | null, sketch: Mark | null): void {
+  update(marks: Mark[], chosen: Chosen, sketch: Mark | null): void {
     this.viewer.tileElements.forEach((tile, index) => {
       this.layers[index] ??= svg("svg", { class: "regions" });
       if (this.layers[index]!.parentNode !== tile) tile.append(this.layers[index]!);
@@ -50,10 +57,10 @@ export class Drawing {
         this.groups.delete(id);
       }
     }
-    for (const mark of wanted) this.one(mark, mark.id === selected, mark === sketch);
+    for (const mark of wanted) this.one(mark, mark.id === chosen.selected, mark === sketch, chosen.handle);
   }
 
-  private one(mark: Mark, selected: boolean, sketching: boolean): void {
+  private one(mark: Mark, selected: boolean, sketching: boolean, handle: number | null): void {
     const index = mark.place - 1;
     const layer = this.layers[index];
     if (!layer || !this.viewer.current()[index]) return;
@@ -78,9 +85,9 @@ export class Drawing {
     group.setAttribute(
       "aria-label",
       `${NAMES[mark.type]}${name ? `, ${name}` : ""}, ${measured(mark, spacing)}. Arrow keys move it, ` +
-        "Shift and arrow keys resize it, Delete removes it.",
+        "Shift and arrow keys resize it, Space takes another corner, Delete removes it.",
     );
-    this.handles(group, mark, points, selected && !sketching);
+    this.handles(group, mark, points, selected && !sketching, handle);
   }
 
   private fresh(mark: Mark): SVGGElement {
@@ -100,7 +107,7 @@ export class Drawing {
     return group;
   }
 
-  private handles(group: SVGGElement, mark: Mark, points: Point[], shown: boolean): void {
+  private handles(group: SVGGElement, mark: Mark, points: Point[], shown: boolean, taken: number | null): void {
     const holder = group.querySelector(".handles")!;
     const spots = shown ? handleSpots(mark, points) : [];
     while (holder.children.length > spots.length) holder.lastChild!.remove();
@@ -111,8 +118,11 @@ export class Drawing {
         svg("circle", { class: "grip", r: 14, "data-handle": number }),
         svg("circle", { class: "dot", r: 4, "data-handle": number })));
     }
-    spots.forEach(([x, y], number) =>
-      holder.children[number]!.setAttribute("transform", `translate(${x} ${y})`));
+    spots.forEach(([x, y], number) => {
+      const spot = holder.children[number]!;
+      spot.setAttribute("transform", `translate(${x} ${y})`);
+      spot.classList.toggle("taken", number === taken);
+    });
   }
 
   focus(id: string): void {
@@ -130,13 +140,6 @@ export class Drawing {
     this.cross.setAttribute("transform", `translate(${x} ${y})`);
     if (this.cross.parentNode !== layer) layer.append(this.cross);
   }
-}
-
-/** Corners of boxes and ellipses, ends of arrows, each corner of an outline. */
-export function handleSpots(mark: Mark, points: Point[]): Point[] {
-  if (mark.type !== "box" && mark.type !== "ellipse") return mark.type === "point" ? [] : points;
-  const [[x0, y0], [x1, y1]] = points as [Point, Point];
-  return [[x0, y0], [x1, y0], [x1, y1], [x0, y1]];
 }
 
 function outline(mark: Mark, points: Point[]): string {

@@ -1,7 +1,7 @@
 /** Region tools for the mouse and the finger, and what the selected region is about. */
 import { h } from "../dom";
 import { icon, type Sign } from "../icons";
-import type { Regions, Tool } from "./regions";
+import type { RegionDesk, Tool } from "./tools";
 
 const TOOLS: [Tool, string][] = [
   ["box", "Box"],
@@ -21,7 +21,7 @@ export class RegionBar {
   private owner: HTMLSelectElement;
   private label: HTMLInputElement;
 
-  constructor(private regions: Regions) {
+  constructor(private regions: RegionDesk) {
     const tool = (sign: Sign, title: string, action: string, run: () => void): HTMLButtonElement =>
       h("button", {
         class: "tool sign", type: "button", title, "aria-label": title, "data-key-title": action, onclick: run,
