@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from readerstudy.analysis.realism import RealismResult
-from readerstudy.analysis.result import format_p
+from readerstudy.analysis.result import Estimate, format_p
 from readerstudy.reports.statistics import Statistics
+from readerstudy.studies.protocol import AnalysisPlan
 
 WAYS = {
     "u_statistic": "Multi-reader multi-case U-statistic",
@@ -15,6 +16,8 @@ WAYS = {
     "bootstrap": "Two-way cluster bootstrap",
     "reader_averaged": "Reader-averaged t",
 }
+
+SUBGROUPS = {"label": "Pathology", "view": "Projection", "sex": "Sex"}
 
 
 def pooled_rows(realism: RealismResult) -> Iterator[dict[str, Any]]:
@@ -59,8 +62,6 @@ def choice_rows(statistics: Statistics) -> list[dict[str, Any]]:
 
 def decisions(statistics: Statistics) -> list[dict[str, str]]:
     """The declared endpoints after multiplicity adjustment, in plain words."""
-    if statistics.report is None:
-        return []
     return [
         {
             "name": decision.endpoint,
@@ -69,7 +70,53 @@ def decisions(statistics: Statistics) -> list[dict[str, str]]:
             "verdict": ("null hypothesis rejected" if decision.rejected else "not rejected")
             + (f" ({decision.note})" if decision.note else ""),
         }
-        for decision in statistics.report.decisions
+        for decision in statistics.decisions
+    ]
+
+
+def subgroup_parts(statistics: Statistics, plan: AnalysisPlan) -> list[dict[str, Any]]:
+    """For each grouping of cases its levels: rate by origin, and generated minus acquired with p
+    adjusted over the levels."""
+    if statistics.realism is None:
+        return []
+    groupings = {"label": statistics.realism, **statistics.subgroups}
+    return [
+        {
+            "name": name,
+            "title": SUBGROUPS[name],
+            "declared": name in plan.subgroups,
+            "rows": [
+                {
+                    "level": level,
+                    "acquired": rates.get("acquired"),
+                    "generated": rates.get("generated"),
+                    "difference": result.label_difference.get(level, {}).get("u_statistic"),
+                }
+                for level, rates in result.by_label.items()
+            ],
+        }
+        for name, result in groupings.items()
+        if result.by_label
+    ]
+
+
+def generator_rows(realism: RealismResult) -> list[dict[str, Any]]:
+    """Each generator's rate, and its difference to the acquired scans."""
+    return [
+        {
+            "name": name,
+            "rate": rate,
+            "difference": realism.generator_difference.get(name, {}).get("u_statistic"),
+        }
+        for name, rate in realism.by_generator.items()
+    ]
+
+
+def generator_pairs(realism: RealismResult) -> list[tuple[str, Estimate]]:
+    """Every two generators, the first minus the second."""
+    return [
+        (pair.replace(" - ", " minus "), ways["u_statistic"])
+        for pair, ways in realism.generator_comparison.items()
     ]
 
 

@@ -11,7 +11,8 @@ import pandas as pd
 from django.core.cache import cache
 
 from readerstudy import __version__
-from readerstudy.analysis.realism import PooledRate, RealismResult
+from readerstudy.analysis.multiplicity import Decision, gatekeeping
+from readerstudy.analysis.realism import PooledRate, RealismResult, realism_rates
 from readerstudy.analysis.report import StudyReport, run_plan
 from readerstudy.analysis.result import Estimate
 from readerstudy.reports import choice_and_quality, figures, judgments
@@ -28,6 +29,12 @@ ENDPOINTS = {
     "accuracy": "accuracy",
     "auc": "auc",
 }
+QUALITY = "quality-difference"
+EQUIVALENCE = "equivalence to chance"
+
+# Columns that a plan may declare as subgroups and that are no label or generator: what a case is.
+SUBGROUP_COLUMNS = ("view", "sex")
+SUBGROUP_RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,8 @@ class Statistics:
     report: StudyReport | None
     choices: dict[int, PooledRate] = field(default_factory=dict)
     quality: dict[str, Estimate] = field(default_factory=dict)
+    subgroups: dict[str, RealismResult] = field(default_factory=dict)
+    decisions: tuple[Decision, ...] = ()
     seconds: pd.DataFrame | None = None
     figures: dict[str, bytes] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -56,6 +65,20 @@ class Statistics:
             "analysis": self.report.to_dict() if self.report else None,
             "forced_choice": {str(m): rate.to_dict() for m, rate in self.choices.items()},
             "quality": {name: one.to_dict() for name, one in self.quality.items()},
+            "subgroups": {
+                name: {
+                    "rates": {
+                        level: {origin: rate.to_dict() for origin, rate in rates.items()}
+                        for level, rates in one.by_label.items()
+                    },
+                    "differences": {
+                        level: {way: estimate.to_dict() for way, estimate in ways.items()}
+                        for level, ways in one.label_difference.items()
+                    },
+                }
+                for name, one in self.subgroups.items()
+            },
+            "decisions": [decision.to_dict() for decision in self.decisions],
             "notes": list(self.notes),
         }
 
@@ -94,27 +117,78 @@ def analyse(table: pd.DataFrame, protocol: Protocol, *, seed: int = 0) -> Statis
         seconds=_seconds(table[table["repeat_of"] == ""]),
     )
     if judged.empty:
-        return found
+        return replace(found, decisions=decide(found, protocol.plan))
     report = run_plan(judged, plan_for(protocol.plan, seed))
     notes = [*report.notes]
     notes += [f"{name.replace('_', ' ')}: {why}" for name, why in report.failures.items()]
     found = replace(found, report=report, notes=tuple(dict.fromkeys(notes)))
+    # The plan's endpoints are decided together, those of image quality among them.
+    decisions = decide(found, protocol.plan)
+    report = replace(report, decisions=list(decisions))
+    found = replace(found, report=report, decisions=decisions)
     if found.realism is not None:
         primary = judged[judged["repeat_of"] == ""]
-        found = replace(found, figures=_figures(found.realism, primary, protocol))
+        found = replace(
+            found,
+            figures=_figures(found.realism, primary, protocol),
+            subgroups=_subgroups(judged, protocol.plan, seed),
+        )
+    return found
+
+
+def decide(found: Statistics, plan: AnalysisPlan) -> tuple[Decision, ...]:
+    """The declared endpoints after the plan's multiplicity adjustment: the primary one is tested
+    first, and only if its null hypothesis is rejected do the others count (serial gate)."""
+    known = dict(found.report.endpoints) if found.report else {}
+    if "difference" in found.quality:
+        known[QUALITY] = found.quality["difference"]
+    families: list[dict[str, float]] = [{}, {}]
+    for name in dict.fromkeys([plan.primary, *plan.secondary]):
+        families[name != plan.primary][name] = _p_of(known.get(name))
+    if plan.equivalence_margin is not None:
+        families[1][EQUIVALENCE] = _p_of(known.get(EQUIVALENCE))
+    if not known:
+        return ()  # nothing was recorded that an endpoint could be read from
+    return tuple(
+        gatekeeping(
+            [family for family in families if family],
+            alpha=plan.alpha,
+            method=plan.multiplicity,
+            gate="serial",
+        )
+    )
+
+
+def _p_of(estimate: Estimate | None) -> float:
+    return float("nan") if estimate is None or estimate.p_value is None else estimate.p_value
+
+
+def _subgroups(table: pd.DataFrame, plan: AnalysisPlan, seed: int) -> dict[str, RealismResult]:
+    """Rates by the declared subgroups that are columns of the table; their levels stand as the
+    labels of the result. Labels and generators are in the main analysis already."""
+    found: dict[str, RealismResult] = {}
+    for name in SUBGROUP_COLUMNS:
+        if name in plan.subgroups and table[name].astype(bool).any():
+            levels = table[name].where(table[name].astype(bool), "not stated")
+            found[name] = realism_rates(
+                table.assign(labels=levels),
+                chance=plan.chance,
+                level=1 - plan.alpha,
+                seed=seed,
+                replicates=SUBGROUP_RESAMPLES,
+            )
     return found
 
 
 def plan_for(plan: AnalysisPlan, seed: int) -> dict[str, Any]:
     """The study's plan in the form that :func:`readerstudy.analysis.report.run_plan` takes."""
-    # The primary endpoint is tested first; only if it is shown do the others count (serial gate).
     endpoints = [
         {"name": name, "measure": ENDPOINTS[name], "family": 1 if name == plan.primary else 2}
         for name in dict.fromkeys([plan.primary, *plan.secondary])
         if name in ENDPOINTS
     ]
     if plan.equivalence_margin is not None:
-        endpoints.append({"name": "equivalence to chance", "measure": "equivalence", "family": 2})
+        endpoints.append({"name": EQUIVALENCE, "measure": "equivalence", "family": 2})
     return {
         "chance": plan.chance,
         "margin": plan.equivalence_margin,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from readerstudy.analysis.result import format_p
-from readerstudy.reports import statistics
+from readerstudy.reports import presentation, statistics
 from readerstudy.reports.wording import headline
 from readerstudy.studies.protocol import AnalysisPlan, Protocol
 from tests.reports.tables import simulated_table
@@ -85,3 +86,75 @@ def test_the_headline_never_says_significant_and_always_gives_the_interval() -> 
 )
 def test_p_values_have_two_significant_digits_and_are_never_nought(p: float, said: str) -> None:
     assert format_p(p) == said
+
+
+def test_generators_are_told_apart_with_p_adjusted_over_their_pairs() -> None:
+    # given generated scans of three generators
+    table = simulated_table(repeats=0)
+    names = np.array(["one", "two", "three"])
+    number = table["case"].str[1:].astype(int).to_numpy()
+    table["generator"] = np.where(table["origin"] == "generated", names[number % 3], "")
+    # when
+    found = statistics.analyse(table, PROTOCOL)
+    assert found.realism is not None
+    rows = presentation.generator_rows(found.realism)
+    pairs = presentation.generator_pairs(found.realism)
+    # then each has its own rate and difference, and each pair its own
+    assert [row["name"] for row in rows] == ["one", "three", "two"]
+    for row in rows:
+        share = (table[table["generator"] == row["name"]]["judgment"] == "real").mean()
+        assert row["rate"].primary.estimate == pytest.approx(share)
+    assert [pair for pair, _ in pairs] == [
+        "one minus three", "one minus two", "three minus two",
+    ]  # fmt: skip
+    rates = {row["name"]: row["rate"].primary.estimate for row in rows}
+    for pair, difference in pairs:
+        first, second = pair.split(" minus ")
+        assert difference.estimate == pytest.approx(rates[first] - rates[second])
+        assert difference.details["family_size"] == 3
+        assert difference.details["p_holm"] >= difference.p_value
+
+
+def test_declared_subgroups_are_columns_of_the_table_or_labels() -> None:
+    # given a plan that declares projections, and scans whose sex is known but not declared
+    table = simulated_table(repeats=0)
+    number = table["case"].str[1:].astype(int)
+    table["view"] = np.where(number % 4 < 2, "PA", "AP")
+    table["sex"] = "F"
+    table.loc[number == 1, "view"] = ""
+    protocol = Protocol(plan=AnalysisPlan(subgroups=["view"]))
+    # when
+    found = statistics.analyse(table, protocol)
+    parts = presentation.subgroup_parts(found, protocol.plan)
+    # then projections are reported as declared, pathologies as exploratory, sex not at all
+    assert [(part["name"], part["declared"]) for part in parts] == [
+        ("label", False), ("view", True),
+    ]  # fmt: skip
+    views = {row["level"]: row for row in parts[1]["rows"]}
+    assert set(views) == {"PA", "AP", "not stated"}
+    for origin in ("acquired", "generated"):
+        mine = table[(table["view"] == "AP") & (table["origin"] == origin)]
+        rate = views["AP"][origin].primary.estimate
+        assert rate == pytest.approx((mine["judgment"] == "real").mean())
+    assert views["AP"]["difference"].details["family_size"] == 2
+    assert json.loads(json.dumps(found.to_dict(), allow_nan=False))["subgroups"]["view"]["rates"]
+
+
+def test_image_quality_as_the_primary_endpoint_opens_the_gate() -> None:
+    # given readers who all rate generated scans lower, and a plan that tests that first
+    table = simulated_table(repeats=0)
+    worse = np.where(table["origin"] == "generated", 2.0, 4.0)
+    number = table["reader"].str[1:].astype(int)
+    table["quality"] = worse + 0.1 * number * (table["origin"] == "generated")
+    plan = AnalysisPlan(primary="quality-difference", secondary=["realism-generated"])
+    # when
+    found = statistics.analyse(table, Protocol(plan=plan))
+    # then both are decided, quality first, whether or not real-or-synthetic was asked
+    names = [decision.endpoint for decision in found.decisions]
+    assert names == ["quality-difference", "realism-generated"]
+    assert found.decisions[0].rejected
+    table["judgment"] = ""
+    alone = statistics.analyse(table, Protocol(plan=plan))
+    assert [one.endpoint for one in alone.decisions] == names
+    assert alone.decisions[0].p_value == found.decisions[0].p_value
+    assert not alone.decisions[1].rejected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import uuid
@@ -208,8 +209,10 @@ def test_the_page_the_figures_and_the_numbers_agree(
     assert client.get(
         f"/studies/{closed_study.public_id}/report/figures/no-such.svg"
     ).status_code == 404  # fmt: skip
-    # The signed reason and the plan are printed.
-    assert "test pictures" in page
+    # What the blinding audit found, the reason where one was signed, and the plan are printed.
+    assert closed_study.blinding["summary"] in html.unescape(page)
+    if closed_study.blinding["to_sign"]:
+        assert "test pictures" in page
     assert "Primary endpoint" in page
 
 

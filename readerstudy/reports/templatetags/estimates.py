@@ -48,6 +48,30 @@ def p(estimate: Estimate) -> str:
 
 
 @register.filter
+def p_adjusted(estimate: Estimate, method: str) -> str:
+    """The p-value adjusted within its family: by Benjamini-Hochberg where the plan controls the
+    false discovery rate, by Holm otherwise."""
+    value = estimate.details.get("p_bh" if method in ("bh", "by") else "p_holm")
+    if value is None or math.isnan(value):
+        return "–"
+    return format_p(value).removeprefix("p ").removeprefix("= ")
+
+
+@register.filter
+def points(value: float | None) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    return "–" if value is None or math.isnan(value) else f"{100 * value:+.1f}".replace("-", "−")
+
+
+@register.filter
+def points_interval(estimate: Estimate) -> str:
+    """``−3.1 to +12.0``, percentage points."""
+    if estimate.lower is None or estimate.upper is None or math.isnan(estimate.lower):
+        return "–"
+    return f"{points(estimate.lower)} to {points(estimate.upper)}"
+
+
+@register.filter
 def spaced(name: str) -> str:
     """A key as words."""
     return name.replace("_", " ").replace("-", " ")
