@@ -1,4 +1,5 @@
 /** The reading conditions: declared by the reader, measured by the page, and a look at the screen. */
+import type { Api } from "./api";
 import { h } from "./dom";
 
 const MONITORS = ["Diagnostic monitor", "Office monitor", "Laptop", "Tablet", "Other"];
@@ -112,4 +113,17 @@ function measureRefresh(): { value: number | null } {
   };
   requestAnimationFrame(tick);
   return result;
+}
+
+/** A session gone on with on another machine: what can be measured of it is added, once. */
+export function measureOnce(api: Api, session: string): void {
+  const known = `reading-device-${session}`;
+  try {
+    if (localStorage.getItem(known)) return;
+    localStorage.setItem(known, "1");
+  } catch {
+    return;
+  }
+  const record = { kind: "measured", ...measured() };
+  api.call("POST", "/environment", { record }).catch(() => undefined);
 }

@@ -15,12 +15,16 @@ export interface Showing {
   stop(): void;
 }
 
+const SLOWEST_REFRESH_MS = 20;
+
 /** Masks the image that ``painted`` brought after ``ms``, at the screen refresh nearest to it. */
 export function expose(viewer: Viewer, painted: Painted, ms: number, mask: "grey" | "noise"): Showing {
   let stop = (): void => undefined;
   const done = new Promise<Exposed>((resolve) => {
     const first = painted.refresh;
     let last = first;
+    // The screen's own beat. A longer gap is a busy machine, which says nothing of the next one.
+    let refresh = SLOWEST_REFRESH_MS;
     let frames = 0;
     let over = false;
     const end = (now: number, interrupted: boolean): void => {
@@ -32,7 +36,7 @@ export function expose(viewer: Viewer, painted: Painted, ms: number, mask: "grey
     };
     const tick = (now: number): void => {
       if (over) return;
-      const refresh = now - last;
+      if (now > last) refresh = Math.min(refresh, now - last);
       last = now;
       frames++;
       // What is drawn in this tick is seen with this refresh: mask when it is the nearest to the end.

@@ -1,6 +1,8 @@
 /** The answer form: judgment, confidence, findings, cues, comment, submit. */
 import { announce, h, kbd } from "./dom";
+import { lacking, type Lacking } from "./completeness";
 import type { Keys } from "./keys";
+import { panelActions, type Picked } from "./panelkeys";
 import { TermPicker } from "./terms";
 import { type Answer, emptyAnswer, type FormSpec, type Scale } from "./types";
 import { QuestionFields } from "./questions";
@@ -55,7 +57,17 @@ export class Panel {
       this.fieldset,
       h("div", { class: "panel-end" }, this.needs, this.submitButton),
     );
-    this.defineKeys();
+    keys.remove("Answer");
+    keys.define(panelActions(form, {
+      enabled: () => this.enabled,
+      pick: (name, value) => this.pick(name, value, true),
+      slide: (name) => this.ranges.get(name)!.focus(),
+      findings: () => this.findings!.open(),
+      noFinding: () => this.findings!.toggle(form.findings!.normal),
+      cues: () => !this.cues!.hidden && this.cues!.open(),
+      comment: () => this.comment!.focus(),
+      submit: () => this.events.submit(),
+    }));
     this.showKeys();
     addEventListener("keys-changed", () => this.showKeys());
   }
@@ -141,7 +153,7 @@ export class Panel {
   }
 
   private choices(
-    name: "judgment" | "choice" | "confidence" | "quality",
+    name: Picked,
     title: string,
     options: { value: string; label: string; action: string }[],
     kind: string,
@@ -210,55 +222,6 @@ export class Panel {
 
   // -- Keys -----------------------------------------------------------------------------------------
 
-  private defineKeys(): void {
-    const { form, keys } = this;
-    keys.remove("Answer");
-    const group = "Answer";
-    const act = (id: string, title: string, key: string[], run: () => void): void =>
-      keys.define([{ id, title, group, keys: key, run: () => this.enabled && run() }]);
-    for (const { value, label, key } of form.judgment) {
-      act(`judgment-${value}`, label, [key], () => this.pick("judgment", value, true));
-    }
-    for (let place = 1; place <= form.choice; place++) {
-      const key = place <= 9 ? [String(place)] : place === 10 ? ["0"] : [];
-      act(`choice-${place}`, `Choose number ${place}`, key, () =>
-        this.pick("choice", String(place), true));
-    }
-    let digitsFree = form.choice === 0;
-    for (const name of ["confidence", "quality"] as const) {
-      const scale = form[name];
-      if (!scale) continue;
-      if (scale.high - scale.low <= 10) {
-        for (let value = scale.low; value <= scale.high; value++) {
-          const key = digitsFree ? String(value) : `Shift+Digit${value}`;
-          act(`${name}-${value}`, `${scale.title} ${value}`, [key], () =>
-            this.pick(name, String(value), true));
-        }
-      } else {
-        act(`${name}-slide`, `${scale.title}: go to the slider`, [name[0] === "c" ? "v" : "Shift+V"],
-          () => this.ranges.get(name)!.focus());
-      }
-      digitsFree = false;
-    }
-    if (form.findings) {
-      act("findings", "Find a finding", ["f"], () => this.findings!.open());
-      if (form.findings.normal) {
-        act("no-finding", form.findings.normal, ["d"], () => this.findings!.toggle(form.findings!.normal));
-      }
-    }
-    if (form.cues) act("cues", "What gave it away", ["c"], () => !this.cues!.hidden && this.cues!.open());
-    if (form.comment) act("comment", "Comment", ["t"], () => this.comment!.focus());
-    keys.define([{
-      id: "submit", title: "Submit, next case", group, keys: ["Enter", "Control+Enter"], always: true,
-      // Enter does what a focused button says, and makes a new line in a text.
-      unless: ({ target, ctrlKey }) =>
-        !ctrlKey &&
-        (target instanceof HTMLButtonElement || target instanceof HTMLAnchorElement ||
-          target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement),
-      run: () => this.events.submit(),
-    }]);
-  }
-
   private showKeys(): void {
     for (const mark of this.element.querySelectorAll<HTMLElement>("[data-key-of]")) {
       const key = this.keys.first(mark.dataset.keyOf!);
@@ -270,7 +233,7 @@ export class Panel {
 
   // -- Answering ------------------------------------------------------------------------------------
 
-  private pick(name: "judgment" | "choice" | "confidence" | "quality", value: string, say = false): void {
+  private pick(name: Picked, value: string, say = false): void {
     if (!this.enabled) return;
     if (name === "judgment") this.answer.judgment = value;
     else this.answer[name] = Number(value);
@@ -371,49 +334,18 @@ export class Panel {
     return this.enabled;
   }
 
-  /** What the form still needs before it can be submitted, in words; the first one's section. */
-  missing(): { words: string; section: string }[] {
-    const { answer, form } = this;
-    const lacking: { words: string; section: string }[] = [];
-    const need = (condition: boolean, words: string, section: string): void => {
-      if (condition) lacking.push({ words, section });
-    };
-    need(form.judgment.length > 0 && !answer.judgment, "judgment", "judgment");
-    need(form.choice > 0 && answer.choice === null, "choice", "choice");
-    need(form.confidence !== null && answer.confidence === null, "confidence", "confidence");
-    need(form.quality !== null && answer.quality === null, "image quality", "quality");
-    if (form.findings) {
-      const none = form.findings.normal ? ` or “${form.findings.normal}”` : "";
-      need(form.findings.required && !answer.findings.length, `findings${none}`, "findings");
-      for (const said of answer.findings) {
-        if (said.term === form.findings.normal) continue;
-        const { certainty } = form.findings;
-        const sure = said.certainty;
-        if (certainty) {
-          const outside = sure === null || sure < certainty.low || sure > certainty.high;
-          const range = certainty.high > 10 ? ` (${certainty.low} to ${certainty.high})` : "";
-          need(outside, `certainty of ${said.term}${range}`, "findings");
-        }
-        need(form.findings.region === "required" && !said.region, `region of ${said.term}`, "findings");
-      }
-    }
-    if (form.cues && (!form.cues.when || answer.judgment === form.cues.when)) {
-      need(form.cues.required && !answer.cues.length, form.cues.title.toLowerCase(), "cues");
-      for (const said of answer.cues) {
-        need(form.cues.region === "required" && !said.region, `region of ${said.term}`, "cues");
-      }
-    }
-    for (const question of this.questions?.missing() ?? []) need(true, `“${question}”`, "questions");
-    return lacking;
+  /** What the form still needs before it can be submitted. */
+  missing(): Lacking[] {
+    return lacking(this.form, this.answer, this.questions?.missing() ?? []);
   }
 
   /** Says what is missing and goes there. */
-  point(lacking: { words: string; section: string }[]): void {
-    const words = lacking.map((each) => each.words);
+  point(missing: Lacking[]): void {
+    const words = missing.map((each) => each.words);
     const text = `Still needed: ${words.join(", ")}.`;
     this.needs.textContent = text;
     announce(text);
-    const section = this.element.querySelector(`[data-section="${lacking[0]!.section}"]`);
+    const section = this.element.querySelector(`[data-section="${missing[0]!.section}"]`);
     section?.scrollIntoView({ block: "nearest" });
     section?.querySelector<HTMLElement>("input, button, textarea")?.focus();
   }

@@ -1,24 +1,25 @@
 /** The room: which case is on screen, what was said of it, and what comes next. */
+import { watchActivity } from "./activity";
 import { type Api, ApiError, Unreachable } from "./api";
-import { expose, type Showing } from "./exposure";
+import { CaseList } from "./caselist";
+import { CaseScreen } from "./casescreen";
 import { announce, h, uuid } from "./dom";
 import { Drafting } from "./drafting";
 import { Header } from "./header";
 import { ImageControls } from "./controls";
-import { measured } from "./environment";
+import { measureOnce } from "./environment";
 import type { Keys } from "./keys";
 import { Outbox } from "./outbox";
 import type { Sheets } from "./overlay";
 import { Panel } from "./panel";
 import { StageMessage } from "./stagemessage";
 import type { Letter, Store } from "./store";
-import { Timing } from "./timing";
+import type { Timing } from "./timing";
 import {
   type Answer, type Feedback, type Item, type Listing, type Recorded,
   type RoomState, type SessionSpec, type Standing,
 } from "./types";
-import type { FrameError } from "./viewer/loader";
-import { type Painted, Viewer } from "./viewer/viewer";
+import { Viewer } from "./viewer/viewer";
 
 export interface RoomContext {
   api: Api;
@@ -42,32 +43,17 @@ export class Room {
   private stageElement: HTMLElement;
   private message = new StageMessage();
   private session: SessionSpec;
-  private listing: Listing;
-  private item: Item | null = null;
-  /** Presentation id whose image is truly on the screen now. */
-  private onScreen: string | null = null;
+  private cases: CaseList;
+  private screen: CaseScreen;
   private drafting: Drafting;
-  private timing = new Timing();
-  private settled = new Set<string>();
   private reviewing = false;
   private starved = false;
-  private sinceBreak: number;
   private feedbackFor: string | null = null;
-  /** Counts what was put on the screen: whatever belongs to an earlier one is out of date. */
-  private visit = 0;
-  private showing: Showing | null = null;
-  /** While the drawing context is lost: the case that could be answered until then. */
-  private gone: { screen: string | null } | null = null;
-
   constructor(
     private context: RoomContext,
     private state: RoomState,
   ) {
     this.session = state.session!;
-    this.listing = {
-      progress: state.progress!, items: state.items ?? [], review: state.review ?? [],
-    };
-    this.sinceBreak = this.listing.progress.done;
     const view = h("div", { class: "view" });
     this.stageElement = h(
       "main", { class: "stage", tabindex: 0, "aria-label": "Radiograph" }, view, this.message.element,
@@ -92,7 +78,19 @@ export class Room {
       regionsChanged: () => this.changed("regions"),
       chosen: (place) => this.panel.choose(place),
     });
-    this.viewer.onChange((change) => this.viewChanged(change));
+    this.screen = new CaseScreen({
+      viewer: this.viewer, panel: this.panel, controls: this.controls, message: this.message,
+      session: this.session, drafting: () => this.drafting,
+    }, {
+      turnedTo: () => this.showProgress(),
+      shown: () => this.prefetch(),
+      signedOut: (retry) => {
+        this.header.saving("signed-out", this.outbox.pending().length, "", true);
+        this.message.signedOut(this.header.signInLink(), retry);
+      },
+      reported: (item, error) => void this.report(item, error),
+      total: (item) => this.cases.total(item),
+    });
     this.outbox = new Outbox(context.api, context.store, state.reader, {
       status: (saving, pending, reason) => {
         this.header.saving(saving, pending.length, reason, this.outbox?.lasting ?? true);
@@ -103,20 +101,37 @@ export class Room {
       refused: (letter, reason) => this.refused(letter, reason),
       dropped: (letter) => this.drafting.dropped(letter),
     });
+    this.cases = new CaseList(state, () => this.outbox.pending());
     this.drafting = new Drafting(state.reader, context.store, this.outbox, {
       answer: () => this.panel.value(),
       timing: () => this.timing,
       summary: () => this.controls.summary(),
     });
-    this.watch();
+    watchActivity({
+      present: (present) => (present ? this.timing.resume() : this.timing.suspend()),
+      input: (deliberate) => this.screen.anythingShown && this.timing.input(deliberate),
+      leaving: () => this.putAway(),
+      taken: () => {
+        this.screen.empty();
+        this.drafting.release();
+        this.outbox.stop();
+      },
+    });
+  }
+
+  /** The case that is or will be on the screen. */
+  get item(): Item | null {
+    return this.screen.item;
+  }
+
+  get timing(): Timing {
+    return this.screen.timing;
   }
 
   /** Starts reading: at the first open case, or at an earlier one that was asked for. */
   async open(revisit?: string): Promise<void> {
     await this.outbox.open();
-    for (const letter of this.outbox.pending()) {
-      if (letter.submitted) this.settled.add(letter.presentation);
-    }
+    this.cases.resettle();
     this.context.keys.define([
       { id: "pause", title: "Pause", group: "Room", keys: ["Shift+P"], run: () => this.pause() },
       {
@@ -133,59 +148,21 @@ export class Room {
       },
     ]);
     dispatchEvent(new Event("keys-changed"));
-    this.measureDevice();
+    measureOnce(this.context.api, this.session.id);
     await (revisit ? this.revisit(revisit) : this.next());
-  }
-
-  /** A session gone on with on another machine: what can be measured of it is added. */
-  private measureDevice(): void {
-    const known = `reading-device-${this.session.id}`;
-    try {
-      if (localStorage.getItem(known)) return;
-      localStorage.setItem(known, "1");
-    } catch {
-      return;
-    }
-    const record = { kind: "measured", ...measured() };
-    this.context.api.call("POST", "/environment", { record }).catch(() => undefined);
   }
 
   /** The page may be gone in a moment. */
   private putAway(): void {
     this.drafting.flush();
     // Time spent looking counts, whether or not anything was said.
-    if (this.onScreen) this.drafting.keep({});
-  }
-
-  private watch(): void {
-    const onActive = (): void => {
-      if (document.visibilityState === "hidden" || !document.hasFocus()) this.timing.suspend();
-      else this.timing.resume();
-    };
-    document.addEventListener("visibilitychange", () => {
-      onActive();
-      if (document.visibilityState === "hidden") this.putAway();
-    });
-    addEventListener("blur", onActive);
-    addEventListener("focus", onActive);
-    addEventListener("pagehide", () => this.putAway());
-    for (const kind of ["keydown", "pointerdown", "pointermove", "wheel", "input"]) {
-      const deliberate = kind !== "pointermove";
-      addEventListener(kind, () => this.onScreen && this.timing.input(deliberate), { passive: true });
-    }
-    // Another tab took over: this one neither sends nor changes anything any more.
-    addEventListener("room-taken", () => {
-      this.clear();
-      this.item = null;
-      this.drafting.release();
-      this.outbox.stop();
-    });
+    if (this.screen.anythingShown) this.drafting.keep({});
   }
 
   // -- Which case ---------------------------------------------------------------------------------
 
   private waiting(): Item[] {
-    return this.listing.items.filter((item) => !this.settled.has(item.id));
+    return this.cases.waiting();
   }
 
   private async next(): Promise<void> {
@@ -199,12 +176,11 @@ export class Room {
 
   /** Everything that was loaded has been read, and the server has not said what comes next. */
   private waitForList(): void {
-    this.item = null;
     this.starved = true;
-    this.clear();
-    const { visit } = this;
+    this.screen.empty();
+    const { visit } = this.screen;
     // A receipt is on its way as a rule: no words for what passes in a moment.
-    setTimeout(() => this.visit === visit && this.sayStarved(), 600);
+    setTimeout(() => this.screen.visit === visit && this.sayStarved(), 600);
   }
 
   private sayStarved(): void {
@@ -215,7 +191,7 @@ export class Room {
     try {
       const state = await this.context.api.call<RoomState>("GET", "");
       if (state.stage === "reading" && state.items) {
-        this.take(state as unknown as Listing);
+        this.take(state);
         if (this.waiting().length) return void (await this.show(this.waiting()[0]!));
       }
       this.message.clear();
@@ -229,10 +205,7 @@ export class Room {
   }
 
   private take(listing: Partial<Listing>): void {
-    if (!listing.items || !listing.progress) return;
-    this.listing = {
-      items: listing.items, progress: listing.progress, review: listing.review ?? [],
-    };
+    if (!this.cases.take(listing)) return;
     this.showProgress();
     this.prefetch();
   }
@@ -246,126 +219,12 @@ export class Room {
   }
 
   private showProgress(): void {
-    const { progress } = this.listing;
-    const unsent = this.outbox.pending().filter((letter) => letter.submitted);
-    const counted = unsent.filter((letter) => !letter.practice).length;
-    this.header.progress(this.item, {
-      ...progress,
-      done: Math.min(progress.total, progress.done + counted),
-      practice_done: progress.practice_done + unsent.length - counted,
-    }, this.reviewing);
+    this.header.progress(this.item, this.cases.progress(), this.reviewing);
   }
-
-  // -- Showing --------------------------------------------------------------------------------------
 
   private async show(item: Item): Promise<void> {
-    this.drafting.flush();
-    this.timing.suspend();
-    this.message.clear();
-    const visit = ++this.visit;
-    const following = this.item !== null && this.item.id !== item.id;
-    this.item = item;
-    this.onScreen = null;
     this.feedbackFor = null;
-    this.panel.setEnabled(false);
-    this.message.say("");
-    if (following) await this.betweenCases();
-    const draft = await this.drafting.of(item);
-    if (this.visit !== visit) return;
-    this.drafting.take(item, draft);
-    this.panel.load(draft.answer);
-    this.controls.load(draft.answer);
-    this.timing = new Timing(draft.activeMs, Number(item.standing?.timings.visit ?? 0) + 1);
-    this.timing.restore(draft.answer.judgment || draft.answer.choice, draft.changes);
-    this.timing.exposureMs = draft.exposureMs;
-    this.showProgress();
-    if (item.exposure_ms === null) await this.paint(item);
-    else if (draft.exposed) this.answerMasked(item);
-    else await this.controls.timed(item, () => this.expose(item));
-  }
-
-  /** A plain or noisy mask, where the protocol wants one, so that no case is seen over the last. */
-  private async betweenCases(): Promise<void> {
-    const { between, between_ms } = this.session;
-    if (between === "none") return;
-    this.viewer.hide(between);
-    await new Promise((resolve) => setTimeout(resolve, between_ms));
-  }
-
-  /** A timed case that was shown before: it is answered, not shown again. */
-  private answerMasked(item: Item): void {
-    this.viewer.hide(this.session.mask);
-    this.onScreen = item.id;
-    this.timing.painted(performance.now());
-    this.panel.setEnabled(true);
-    this.message.say("");
-    announce(`Case ${item.number} was shown. Please answer.`);
-  }
-
-  /** Shows the case and, unless it is a timed showing, takes answers. Null when it is not shown. */
-  private async paint(item: Item, timed = false): Promise<Painted | null> {
-    const { visit } = this;
-    const slow = setTimeout(() => this.visit === visit && this.message.say("Loading the case"), 400);
-    try {
-      const painted = await this.viewer.show(item.frames);
-      if (this.visit !== visit) return null;
-      this.timing.painted(painted.at);
-      performance.mark("case-painted", { detail: item.id });
-      this.message.say("");
-      this.controls.ready();
-      if (!timed) {
-        this.onScreen = item.id;
-        this.panel.setEnabled(true);
-        this.controls.choice(this.panel.value().choice);
-        const place = item.practice ? `Practice case ${item.number}` : `Case ${item.number}`;
-        announce(`${place} of ${this.total(item)} is shown.`);
-        this.prefetch();
-      }
-      return painted;
-    } catch (error) {
-      if (this.visit === visit) this.failed(item, error);
-      return null;
-    } finally {
-      clearTimeout(slow);
-    }
-  }
-
-  private total(item: Item): number {
-    const { progress } = this.listing;
-    return item.practice ? progress.practice_total : progress.total;
-  }
-
-  /** Shows for the protocol's time, masks, and lets the reader answer. */
-  private async expose(item: Item): Promise<void> {
-    const painted = await this.paint(item, true);
-    if (!painted) return;
-    this.drafting.keep({ exposed: true });
-    const { visit } = this;
-    this.showing = expose(this.viewer, painted, item.exposure_ms!, this.session.mask);
-    const reached = await this.showing.done;
-    this.showing = null;
-    if (this.visit !== visit) return;
-    this.timing.exposureMs = reached.ms;
-    this.timing.exposureFrames = reached.frames;
-    this.timing.exposureInterrupted = reached.interrupted;
-    this.onScreen = item.id;
-    this.panel.setEnabled(true);
-    this.controls.choice(this.panel.value().choice);
-    announce(`Case ${item.number} was shown. Please answer.`);
-    this.drafting.keep({ exposureMs: reached.ms });
-    this.drafting.queue();
-    this.prefetch();
-  }
-
-  private failed(item: Item, error: unknown): void {
-    this.clear();
-    this.gone = null;
-    const { status, network } = error as Partial<FrameError>;
-    const retry = (): void => void this.show(item);
-    if (status === 401 || status === 403) {
-      this.header.saving("signed-out", this.outbox.pending().length, "", true);
-      this.message.signedOut(this.header.signInLink(), retry);
-    } else this.message.notShown(network ?? false, retry, () => void this.report(item, error));
+    await this.screen.show(item);
   }
 
   private async report(item: Item, error: unknown): Promise<void> {
@@ -376,42 +235,14 @@ export class Room {
     };
     this.message.clear();
     await this.outbox.post(letter);
-    this.settled.add(item.id);
+    this.cases.settle(item.id);
     await this.next();
-  }
-
-  private clear(): void {
-    this.visit++;
-    this.onScreen = null;
-    this.timing.suspend();
-    this.panel.setEnabled(false);
-    this.viewer.hide("blank");
-  }
-
-  private viewChanged(change: string): void {
-    if (change === "lost") {
-      // Nothing may be said of an image that is not there.
-      if (!this.gone) this.gone = { screen: this.onScreen };
-      this.onScreen = null;
-      this.panel.setEnabled(false);
-      this.timing.suspend();
-      this.message.say("The graphics card was reset. The image comes back by itself.");
-    } else if ((change === "repainted" || change === "remasked") && this.gone) {
-      const { screen } = this.gone;
-      this.gone = null;
-      this.message.say("");
-      // What stood there before: an image that was answered, or the mask of one that was shown.
-      if (!screen || this.item?.id !== screen) return;
-      this.onScreen = screen;
-      this.panel.setEnabled(true);
-      this.timing.resume();
-    }
   }
 
   // -- Answering ------------------------------------------------------------------------------------
 
   private changed(what: string): void {
-    if (!this.item || this.onScreen !== this.item.id) return;
+    if (!this.screen.answerable) return;
     this.panel.setRegions(this.controls.regionAnswer());
     const answer = this.panel.value();
     this.controls.choice(answer.choice);
@@ -420,15 +251,15 @@ export class Room {
   }
 
   private async submit(): Promise<void> {
-    const { item } = this;
+    const item = this.screen.answerable;
     if (this.feedbackFor) return void this.next();
-    if (!item || this.onScreen !== item.id || !this.panel.isEnabled) return;
+    if (!item || !this.panel.isEnabled) return;
     const lacking = this.panel.missing();
     if (lacking.length) return this.panel.point(lacking);
     this.timing.remark("submitted");
     this.panel.setEnabled(false);
     const posted = this.drafting.post(true);
-    this.settled.add(item.id);
+    this.cases.settle(item.id);
     this.controls.leaveCase(this.timing.activeMs);
     if (item.practice) {
       this.feedbackFor = item.id;
@@ -447,7 +278,7 @@ export class Room {
       else await this.next();
       return;
     }
-    if (this.breakDue()) {
+    if (this.cases.breakDue(this.session.break_every)) {
       await posted;
       this.break();
       return;
@@ -455,21 +286,6 @@ export class Room {
     const following = this.next();
     this.outbox.hold(following, SEND_WITHIN_MS);
     await Promise.all([posted, following]);
-  }
-
-  private doneNow(): number {
-    const { progress } = this.listing;
-    const unsent = this.outbox.pending().filter((each) => each.submitted && !each.practice);
-    return Math.min(progress.total, progress.done + unsent.length);
-  }
-
-  private breakDue(): boolean {
-    const every = this.session.break_every;
-    const done = this.doneNow();
-    if (!every || done >= this.listing.progress.total) return false;
-    if (Math.floor(done / every) <= Math.floor(this.sinceBreak / every)) return false;
-    this.sinceBreak = done;
-    return true;
   }
 
   // -- What the server said -------------------------------------------------------------------------
@@ -485,7 +301,7 @@ export class Room {
     if (letter.submitted && this.drafting.draft?.id !== letter.presentation) {
       void this.context.store.dropDraft(letter.presentation);
     }
-    const known = this.listing.items.find((each) => each.id === letter.presentation);
+    const known = this.cases.find(letter.presentation);
     if (known && letter.kind === "readings") {
       known.standing = {
         revision: answer.revision, client_id: letter.clientId, submitted: letter.submitted,
@@ -512,11 +328,8 @@ export class Room {
   }
 
   private async refreshAll(): Promise<void> {
-    this.item = null;
-    this.settled.clear();
-    for (const letter of this.outbox.pending()) {
-      if (letter.submitted) this.settled.add(letter.presentation);
-    }
+    this.screen.item = null;
+    this.cases.resettle();
     await this.refresh();
   }
 
@@ -543,11 +356,11 @@ export class Room {
 
   private pause(): void {
     if (this.context.sheets.isOpen) return;
-    this.showing?.stop();
+    this.screen.interrupt();
     this.drafting.flush();
     this.timing.pause(true);
     this.context.host.classList.add("covered");
-    this.controls.pauseSheet("Paused", this.doneNow(), this.listing.progress.total, this.session.break_every, () => {
+    this.offerPause("Paused", () => {
       this.context.host.classList.remove("covered");
       this.timing.pause(false);
       this.stageElement.focus();
@@ -555,18 +368,19 @@ export class Room {
   }
 
   private break(): void {
-    this.clear();
-    this.item = null;
-    const { break_every } = this.session;
-    this.controls.pauseSheet("Time for a break", this.doneNow(), this.listing.progress.total, break_every,
-      () => void this.next());
+    this.screen.empty();
+    this.offerPause("Time for a break", () => void this.next());
+  }
+
+  private offerPause(title: string, resume: () => void): void {
+    const { done, total } = this.cases.progress();
+    this.controls.pauseSheet(title, done, total, this.session.break_every, resume);
   }
 
   private showReview(): void {
     if (!this.session.may_revise || this.context.sheets.isOpen) return;
     this.drafting.flush();
-    const entries = this.listing.review.filter((each) => !each.failed);
-    this.controls.reviewSheet(entries, this.item?.id ?? null, (id) => void this.revisit(id), () => {
+    this.controls.reviewSheet(this.cases.earlier, this.item?.id ?? null, (id) => void this.revisit(id), () => {
       if (this.reviewing || !this.item) void this.next();
     });
   }

@@ -157,6 +157,9 @@ function instructions(context: StageContext, state: RoomState): void {
     steps.push(`Name what you find: ${find}, a few letters, Enter.${sure}${side}${normal ? ` ${none} means “${normal}”.` : ""}`);
   }
   if (form.cues) steps.push(`Name what gave the impression: ${keyName(context.keys.firstOr("cues", "c"))}, a few letters, Enter.`);
+  if (progress.practice_total && (form.judgment.length || form.choice || form.findings)) {
+    steps.push(`After each practice case you see ${form.judgment.length || form.choice ? "what it was" : "the findings on record"}.`);
+  }
   steps.push("Enter submits and brings the next case. The question mark shows all keys; each can be changed.");
   const parts = session.sessions > 1 ? `Session ${session.number} of ${session.sessions}. ` : "";
   const cases = (count: number, word = ""): string => `${count} ${word}case${count === 1 ? "" : "s"}`;
