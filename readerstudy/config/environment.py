@@ -85,3 +85,18 @@ def database_options(database: dict[str, Any]) -> dict[str, Any]:
         database.setdefault("CONN_MAX_AGE", 60)
         database.setdefault("CONN_HEALTH_CHECKS", True)
     return database
+
+
+def openid_connect(server: str, *, client: str, secret: str, name: str) -> dict[str, Any]:
+    """django-allauth's providers with the hospital's OpenID Connect server as the only one.
+
+    Every sign-in carries a PKCE proof (RFC 7636), which also guards a confidential client's codes.
+    """
+    app = {
+        "provider_id": "oidc",
+        "name": name,
+        "client_id": client,
+        "secret": secret,
+        "settings": {"server_url": server, "oauth_pkce_enabled": True},
+    }
+    return {"openid_connect": {"APPS": [app]}}

@@ -185,21 +185,20 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/300s/key"}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
+# The codes of the half minute before and after are taken too: clocks differ and people type slowly.
+MFA_TOTP_TOLERANCE = 1
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEMO or DEBUG
 SOCIALACCOUNT_ADAPTER = "readerstudy.accounts.adapter.KnownPeopleSocialAdapter"
-SOCIALACCOUNT_PROVIDERS = {}
-if env.str("OIDC_SERVER_URL", default=""):
-    SOCIALACCOUNT_PROVIDERS["openid_connect"] = {
-        "APPS": [
-            {
-                "provider_id": "oidc",
-                "name": env.str("OIDC_NAME", default="Hospital sign-in"),
-                "client_id": env.str("OIDC_CLIENT_ID"),
-                "secret": env.str("OIDC_CLIENT_SECRET"),
-                "settings": {"server_url": env.str("OIDC_SERVER_URL")},
-            }
-        ]
-    }
+SOCIALACCOUNT_PROVIDERS = (
+    environment.openid_connect(
+        env.str("OIDC_SERVER_URL"),
+        client=env.str("OIDC_CLIENT_ID"),
+        secret=env.str("OIDC_CLIENT_SECRET"),
+        name=env.str("OIDC_NAME", default="Hospital sign-in"),
+    )
+    if env.str("OIDC_SERVER_URL", default="")
+    else {}
+)
 
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 if env.str("EMAIL_URL", default=""):
@@ -213,6 +212,8 @@ CACHES = {
         # Shared by the web processes (sign-in throttling counts here), needs no server.
         "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
         "LOCATION": str(DATA_DIR / "cache"),
+        # Beyond this entries are dropped at random, a guesser's count among them.
+        "OPTIONS": {"MAX_ENTRIES": 20_000},
     }
 }
 

@@ -2,6 +2,7 @@
 
 from django.urls import include, path
 
+from readerstudy.accounts import views as accounts
 from readerstudy.config import health, pages
 from readerstudy.config.api import api
 
@@ -10,6 +11,12 @@ urlpatterns = [
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
     path("api/", api.urls),
+    # Before allauth's own view of this address and name, which it wraps.
+    path(
+        "accounts/oidc/<str:provider_id>/login/",
+        accounts.to_provider,
+        name="openid_connect_login",
+    ),
     path("accounts/", include("allauth.urls")),
     path("people/", include("readerstudy.accounts.urls")),
     path("jobs/", include("readerstudy.jobs.urls")),

@@ -63,8 +63,6 @@ class Researcher:
         page = self.page
         page.goto(f"{study}set-up/review/")
         page.locator("#lock-title").fill(title)
-        page.get_by_text("Lock even if the blinding audit finds a cue").click()
-        page.locator("#sign").fill(reason)
         page.get_by_role("button", name="Lock the study").click()
         page.wait_for_load_state()
         deadline = time.monotonic() + timeout
@@ -72,6 +70,10 @@ class Researcher:
             page.goto(study)
             if page.locator(".status").first.inner_text() == "Locked":
                 return
+            if page.get_by_role("button", name="Sign and lock").is_visible():
+                page.get_by_label("Reason").fill(reason)
+                page.get_by_role("button", name="Sign and lock").click()
+                page.wait_for_load_state()
             page.wait_for_timeout(500)
         raise AssertionError(page.locator("main").inner_text())
 
