@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 _LEFT, _RIGHT, _ROW, _TOP = 250.0, 690.0, 24, 34
-_WIDTH = 860
+_WIDTH = 900
 
 
 def cue_plot(result: dict[str, Any], *, most: int = 40) -> dict[str, Any]:

@@ -17,6 +17,10 @@ WAYS = {
     "reader_averaged": "Reader-averaged t",
 }
 
+ADJUSTMENTS = {
+    "none": "none", "bonferroni": "Bonferroni", "holm": "Holm", "hochberg": "Hochberg",
+    "bh": "Benjamini-Hochberg", "by": "Benjamini-Yekutieli",
+}  # fmt: skip
 SUBGROUPS = {"label": "Pathology", "view": "Projection", "sex": "Sex"}
 
 
@@ -85,6 +89,7 @@ def subgroup_parts(statistics: Statistics, plan: AnalysisPlan) -> list[dict[str,
             "name": name,
             "title": SUBGROUPS[name],
             "declared": name in plan.subgroups,
+            "compared": bool(result.label_difference),
             "rows": [
                 {
                     "level": level,

@@ -88,6 +88,7 @@ def report(request: HttpRequest, study_id: str) -> HttpResponse:
         "amendments": study.amendments.select_related("by"),
         "blinding": _blinding(study),
         "decisions": presentation.decisions(found),
+        "adjustment": presentation.ADJUSTMENTS[context["protocol"].plan.multiplicity],
         "detection": presentation.detection_rows(found),
         "agreement": found.section("agreement") or {},
         "agreement_names": AGREEMENT_NAMES,
