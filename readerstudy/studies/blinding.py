@@ -12,6 +12,7 @@ import hashlib
 import json
 from typing import Any
 
+from readerstudy.imaging import audit_pairs
 from readerstudy.studies.models import Frame, Study
 
 # What a signature states of each cue; areas and p rounded as people are shown them, so that what
@@ -62,6 +63,23 @@ def fingerprint(study: Study, audit: dict[str, Any]) -> str:
         statement(study, audit), sort_keys=True, separators=(",", ":"), ensure_ascii=False
     )
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def pairs(study: Study) -> list[dict[str, Any]]:
+    """For each leading cue an acquired and a generated case typical of it, with the place of its
+    picture; empty where none were kept."""
+    found = study.blinding
+    return [
+        {
+            "cue": cue,
+            "cases": [
+                {"origin": origin, "number": found["cases"][place], "place": place}
+                for origin, place in zip(("acquired", "generated"), both, strict=True)
+            ],
+        }
+        for cue, both in audit_pairs.pairs(found)
+        if found.get("pictures")
+    ]
 
 
 def frozen(study: Study) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from numpy.typing import NDArray
 
-from readerstudy.imaging import archive_audit, blinding_audit, case_frames, frames
+from readerstudy.imaging import archive_audit, audit_pairs, blinding_audit, case_frames, frames
 from readerstudy.imaging.models import Scan
 from readerstudy.studies.errors import StudyError
 from readerstudy.studies.models import Frame, Study
@@ -121,9 +121,13 @@ def audit(study: Study) -> dict[str, Any]:
     kept = archive_audit.audit_scans(
         [case.scan for case in cases], limit=limit, permutations=999, classify=False
     )
+    found = result.to_dict()
     return {
-        **result.to_dict(),
+        **found,
         "cases": [case.number for case in cases],
+        "pictures": audit_pairs.keep(
+            (place, *_pixels(cases[place].frame)) for place in audit_pairs.places(found)
+        ),
         "as_kept": kept.to_dict(),
     }
 

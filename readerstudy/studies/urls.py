@@ -24,6 +24,7 @@ urlpatterns = [
     path("<uuid:public_id>/", life.overview, name="overview"),
     path("<uuid:public_id>/locking/", life.lock_state, name="lock-state"),
     path("<uuid:public_id>/lock/", life.lock, name="lock"),
+    path("<uuid:public_id>/blinding/<int:place>.jpg", life.audit_picture, name="audit-picture"),
     path("<uuid:public_id>/lock/sign/", life.sign, name="sign"),
     path("<uuid:public_id>/lock/take-back/", life.take_back, name="take-back"),
     path("<uuid:public_id>/open/", life.open_, name="open"),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import re
+
 import numpy as np
 import pytest
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from numpy.typing import NDArray
+from PIL import Image
 
 from readerstudy.audit.models import Entry
 from readerstudy.jobs import queue
@@ -23,7 +27,7 @@ from readerstudy.studies import (
     triggers,
 )
 from readerstudy.studies.errors import CannotLock, StudyError
-from readerstudy.studies.models import Presentation, Study
+from readerstudy.studies.models import Membership, Presentation, Study
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -239,6 +243,18 @@ def test_the_page_shows_what_is_signed_for_and_the_report_prints_it(
     cue = waiting.blinding["to_sign"][0]
     assert cue["label"] in shown
     assert f"{cue['auc']:.2f}" in shown
+    # With an acquired and a generated frame that are typical of it, as they were audited
+    pictures = re.findall(rf'src="(/studies/{waiting.public_id}/blinding/\d+\.jpg)"', shown)
+    assert len(pictures) >= 2
+    for picture in pictures:
+        answer = client.get(picture)
+        assert Image.open(io.BytesIO(answer.content)).size == (64, 64)
+    monitor = factories.make_user()
+    Membership.objects.create(study=waiting, user=monitor, role="monitor")
+    other = Client()
+    other.force_login(monitor)
+    assert "/blinding/" not in other.get(overview).content.decode()
+    assert other.get(pictures[0]).status_code == 403
     assert client.get(reverse("studies:lock-state", args=[waiting.public_id])).status_code == 204
     # When the reason is given on the page
     address = reverse("studies:sign", args=[waiting.public_id])

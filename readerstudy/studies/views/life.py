@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
-from readerstudy.imaging import cue_plot
-from readerstudy.studies import drafting, implications, lifecycle, locking, progress
+from readerstudy.imaging import cue_plot, storage
+from readerstudy.studies import blinding, drafting, implications, lifecycle, locking, progress
 from readerstudy.studies.errors import CannotLock, StudyError
 from readerstudy.studies.forms import DueForm, NameForm, ReasonForm
 from readerstudy.studies.models import Reader, Study
@@ -56,8 +56,25 @@ def overview(request: HttpRequest, study: Study) -> HttpResponse:
             "due_form": DueForm(initial={"due_at": study.due_at}),
             "name_form": NameForm(study=study),
             "blinding": cue_plot.parts(study.blinding),
+            "pairs": blinding.pairs(study) if may(request.user, "see_cases", study) else [],
         },
     )
+
+
+@study_view("see_cases")
+@require_safe
+def audit_picture(request: HttpRequest, study: Study, place: int) -> HttpResponse:
+    """A case that is typical of a cue, small, as its frame was audited."""
+    key = study.blinding.get("pictures", {}).get(str(place))
+    try:
+        content = storage.read_bytes(key) if key else None
+    except FileNotFoundError:
+        content = None
+    if content is None:
+        raise Http404("There is no such picture.")
+    response = HttpResponse(content, content_type="image/jpeg")
+    response["Cache-Control"] = "private, no-store"
+    return response
 
 
 @study_view("see")

@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from readerstudy.imaging import cue_plot
-from readerstudy.studies import checks, drafting, implications, setup, wording
+from readerstudy.studies import blinding, checks, drafting, implications, setup, wording
 from readerstudy.studies.errors import StudyError
 from readerstudy.studies.forms import QuestionForm
 from readerstudy.studies.models import Reader, Study
@@ -208,5 +208,6 @@ def _review(request: HttpRequest, study: Study) -> HttpResponse:
             ready=not any(check.state == "failed" for check in found),
             may_lock=may(request.user, "lock", study),
             blinding=cue_plot.parts(study.blinding),
+            pairs=blinding.pairs(study),
         ),
     )
