@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 TELLING = re.compile(
     r"synth|\bfakes?\b|artificial|\bgans?\b|pggan|generative|\bgenerated\b|\bgenerators?\b"
-    r"|deepfake|realism|acquired",
+    r"|deepfake|realism|acquired|gave it away|looks real",
     re.I,
 )
 LINK = re.compile(r"""(?:href|src|action|data-[a-z]+)=["']([^"'#]+)""")

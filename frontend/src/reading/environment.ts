@@ -11,7 +11,7 @@ export function environmentFields(): {
 } {
   const monitor = choices("monitor", "Screen", MONITORS);
   const light = choices("light", "Room light", LIGHT);
-  const dark = patch("In the dark square below, where is the slightly lighter patch?", 0, 13);
+  const dark = patch("In the dark square, where is the slightly lighter patch?", 0, 13);
   const bright = patch("In the bright square, where is the slightly darker patch?", 255, 242);
   const refresh = measureRefresh();
   return {

@@ -136,7 +136,7 @@ function instructions(context: StageContext, state: RoomState): void {
   const session = state.session!;
   const { progress, form } = session;
   const { button, problem } = sender(context, progress.practice_total ? "Begin with practice" : "Begin", "/begin", () => ({}));
-  const steps: string[] = ["Look at the image. Drag over it to change contrast and brightness, turn the wheel to zoom."];
+  const steps: string[] = ["Look at the image. Drag over it to change contrast and brightness, turn the wheel or pinch to zoom."];
   if (form.judgment.length) {
     const key = (value: string, usual: string): string => keyName(context.keys.firstOr(`judgment-${value}`, usual));
     steps.push(`Say ${form.judgment.map((each) => `${each.label.toLowerCase()} (${key(each.value, each.key)})`).join(" or ")}.`);

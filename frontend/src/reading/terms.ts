@@ -224,6 +224,8 @@ export class TermPicker {
   }
 
   private leave(): void {
+    // Letters that named nothing are not left standing as if they had.
+    this.input.value = "";
     this.shut();
     this.input.blur();
     document.querySelector<HTMLElement>(".stage")?.focus();

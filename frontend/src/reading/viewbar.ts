@@ -54,7 +54,6 @@ export class ViewBar {
         viewer.treat({ ...viewer.treatment, edge: viewer.treatment.edge ? 0 : 1 }), () => viewer.treatment.edge > 0),
       tool("reset", "Reset the view", "reset", () => viewer.resetView()),
       tools.regionTools,
-      h("span", { class: "spacer" }),
       this.values);
     viewer.onChange(() => this.update());
     loupe.toggled = () => this.update();
