@@ -1,5 +1,6 @@
 /** The viewer's arithmetic, without a browser. */
 import { describe, expect, it } from "vitest";
+import { Camera } from "../src/reading/viewer/camera";
 import { decode } from "../src/reading/viewer/codec";
 import { backward, derive, forward } from "../src/reading/viewer/derive";
 import { fit, type Frame } from "../src/reading/viewer/frame";
@@ -153,5 +154,37 @@ describe("a frame prepared ahead", () => {
 
   it("is nothing in a tile that has no room", () => {
     expect(prepare(ramp, { width: 0, height: 40 })).toBeNull();
+  });
+});
+
+describe("the camera", () => {
+  const tile = { width: 900, height: 700 };
+
+  it("keeps the point under the pointer where it is", () => {
+    const camera = new Camera();
+    const image = { width: 3000, height: 2500 };
+    const before = camera.view(image, tile);
+    const u = (400 - before.x) / before.scale;
+    camera.zoomAbout(1.5, image, tile, 400, 300);
+    const after = camera.view(image, tile);
+    expect(Math.abs(u * after.scale + after.x - 400)).toBeLessThanOrEqual(1);
+  });
+
+  it("never shrinks an image that is zoomed in, however small it is", () => {
+    const camera = new Camera();
+    const tiny = { width: 8, height: 8 };
+    const whole = camera.view(tiny, tile).scale;
+    for (let i = 0; i < 20; i++) camera.zoomAbout(camera.view(tiny, tile).scale * 1.25, tiny, tile);
+    expect(camera.view(tiny, tile).scale).toBeCloseTo(2 * whole);
+  });
+
+  it("keeps some of the image in sight, however oblong it is and far it is pulled", () => {
+    const camera = new Camera();
+    const strip = { width: 4000, height: 40 };
+    camera.zoomAbout(4, strip, tile);
+    camera.pan(1e6, -1e6, strip, tile);
+    const { x, y, scale } = camera.view(strip, tile);
+    expect([x <= tile.width / 2, x + strip.width * scale >= tile.width / 2]).toEqual([true, true]);
+    expect([y <= tile.height / 2, y + strip.height * scale >= tile.height / 2]).toEqual([true, true]);
   });
 });

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -182,3 +183,60 @@ def test_instructions_show_worked_examples_in_the_readers_own_keys(
     expect(page.locator(".examples dd").first).to_contain_text(
         "real, confidence 4 of 5, no finding"
     )
+
+
+def test_a_key_held_too_long_does_a_thing_once(
+    context: BrowserContext, page: Page, live_server: Any
+) -> None:
+    """A held letter must not make the image flicker, a held Enter not skip what it has brought."""
+    # given a practice case
+    room = make_room(cases=2, training=1)
+    sign_in(context, live_server, room)
+    reading = Reading(page, live_server, room.study).open().shown(1)
+    inverted = "() => readingRoom.viewer.window.invert"
+    # when the key for inversion repeats
+    for _ in range(4):
+        page.keyboard.down("i")
+    page.keyboard.up("i")
+    # then the image is inverted, once; a step goes on as long as its key is held
+    assert page.evaluate(inverted) is True
+    before = page.evaluate("() => readingRoom.viewer.state().scale")
+    for _ in range(3):
+        page.keyboard.down("=")
+    page.keyboard.up("=")
+    zoomed = page.evaluate("() => readingRoom.viewer.state().scale")
+    assert zoomed > before * 1.3
+    # when Enter is held while the answer to the practice case comes
+    reading.press("r", "3", "d")
+    page.keyboard.down("Enter")
+    page.get_by_text("This was").wait_for()
+    for _ in range(5):
+        page.keyboard.down("Enter")
+    page.keyboard.up("Enter")
+    # then it is still there to be read, and goes with the next press
+    assert page.get_by_text("This was").is_visible()
+    reading.press("Enter").shown(1)
+    assert not reading.errors
+
+
+def test_keys_chosen_in_another_study_take_nothing_away(
+    context: BrowserContext, page: Page, live_server: Any
+) -> None:
+    """Inversion was put on C where no cues were asked; here C names a cue. Damage is ignored."""
+    # given
+    room = make_room(cases=2)
+    sign_in(context, live_server, room)
+    stored = {"invert": ["c"], "loupe": ["9"], "reset": "q", "auto": [""], "zoom-in": None}
+    context.add_init_script(
+        f"localStorage.setItem('reading-keys', JSON.stringify({json.dumps(stored)}))"
+    )
+    # when
+    reading = Reading(page, live_server, room.study).open().shown(1)
+    # then the usual key of the question counts, as does the one chosen without a clash
+    reading.press("s", "c")
+    assert page.evaluate("() => document.activeElement.id") == "cues-input"
+    reading.press("Escape", "i")
+    assert page.evaluate("() => readingRoom.viewer.window.invert") is True
+    reading.press("9")
+    assert page.evaluate("() => readingRoom.controls.loupe.on") is True
+    assert not reading.errors

@@ -323,6 +323,14 @@ def test_by_finger(browser: Browser, live_server: Any, ratio: int) -> None:
     assert page.evaluate("() => readingRoom.viewer.state().scale") == pytest.approx(
         3 * before, rel=0.1
     )
+    # a palm that comes down with two fingers changes nothing
+    still = "() => JSON.stringify(readingRoom.viewer.state())"
+    touch("touchStart", (x - 40, y), (x + 40, y))
+    before = page.evaluate(still)
+    touch("touchStart", (x - 40, y), (x + 40, y), (x, y + 60))
+    touch("touchMove", (x - 90, y), (x + 40, y), (x, y + 90))
+    assert page.evaluate(still) == before
+    touch("touchEnd")
     # one finger: contrast
     width = page.evaluate("() => readingRoom.viewer.window.width")
     touch("touchStart", (x, y))

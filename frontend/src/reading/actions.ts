@@ -4,12 +4,14 @@ import type { Action } from "./keys";
 import { PRESETS } from "./viewer/windowing";
 import { windowSheet } from "./windowsheet";
 
+const PAN_PX = 60;
+
 export function imageActions(tools: ImageTools): Action[] {
   const { viewer, loupe, form } = tools;
   const actions: Action[] = [];
-  const act = (id: string, title: string, keys: string[], run: () => void): void => {
+  const act = (id: string, title: string, keys: string[], run: () => void, repeats = false): void => {
     actions.push({
-      id, title, group: "Image", keys,
+      id, title, group: "Image", keys, repeats,
       run: () => {
         if (!viewer.current().length) return;
         tools.touched();
@@ -17,6 +19,8 @@ export function imageActions(tools: ImageTools): Action[] {
       },
     });
   };
+  /** Goes on while the key is held; a switch must not flicker. */
+  const step = (id: string, title: string, keys: string[], run: () => void): void => act(id, title, keys, run, true);
   const range = (): number => 2 ** viewer.bits - 1;
   const widen = (share: number): void => viewer.setWindow({ width: viewer.window.width + share * range() });
   const shift = (share: number): void => viewer.setWindow({ centre: viewer.window.centre + share * range() });
@@ -28,21 +32,20 @@ export function imageActions(tools: ImageTools): Action[] {
   act("reset", "Reset the view", ["q"], () => viewer.resetView());
   act("zoom-toggle", "Whole image / 1:1", ["z"], () => viewer.setZoom(viewer.zoom === "fit" ? 1 : "fit"));
   act("zoom-two", "2:1", ["x"], () => viewer.setZoom(2));
-  act("zoom-in", "Zoom in", ["=", "Shift++"], () => viewer.zoomBy(1.25));
-  act("zoom-out", "Zoom out", ["-"], () => viewer.zoomBy(0.8));
-  const step = 60;
-  act("pan-left", "Move left", ["ArrowLeft"], () => viewer.pan(step, 0));
-  act("pan-right", "Move right", ["ArrowRight"], () => viewer.pan(-step, 0));
-  act("pan-up", "Move up", ["ArrowUp"], () => viewer.pan(0, step));
-  act("pan-down", "Move down", ["ArrowDown"], () => viewer.pan(0, -step));
+  step("zoom-in", "Zoom in", ["=", "Shift++"], () => viewer.zoomBy(1.25));
+  step("zoom-out", "Zoom out", ["-"], () => viewer.zoomBy(0.8));
+  step("pan-left", "Move left", ["ArrowLeft"], () => viewer.pan(PAN_PX, 0));
+  step("pan-right", "Move right", ["ArrowRight"], () => viewer.pan(-PAN_PX, 0));
+  step("pan-up", "Move up", ["ArrowUp"], () => viewer.pan(0, PAN_PX));
+  step("pan-down", "Move down", ["ArrowDown"], () => viewer.pan(0, -PAN_PX));
   act("invert", "Invert", ["i"], () => viewer.setWindow({ invert: !viewer.window.invert }));
   act("auto", "Automatic window", ["a"], preset("Auto"));
   act("lungs", "Window for the lungs", ["w"], preset("Lungs"));
   act("mediastinum", "Window for the mediastinum", ["g"], preset("Mediastinum"));
-  act("narrower", "More contrast", ["]"], () => widen(-0.05));
-  act("wider", "Less contrast", ["["], () => widen(0.05));
-  act("brighter", "Brighter", ["."], () => shift(-0.03));
-  act("darker", "Darker", [","], () => shift(0.03));
+  step("narrower", "More contrast", ["]"], () => widen(-0.05));
+  step("wider", "Less contrast", ["["], () => widen(0.05));
+  step("brighter", "Brighter", ["."], () => shift(-0.03));
+  step("darker", "Darker", [","], () => shift(0.03));
   act("numbers", "Window in numbers", ["Shift+W"], () => windowSheet(tools));
   act("loupe", "Magnifying glass", ["l"], () => loupe.set(!loupe.on));
   if (form.rotate_and_flip) {

@@ -32,6 +32,8 @@ export class Hands {
     surface.addEventListener("pointermove", (event) => this.move(event));
     surface.addEventListener("pointerup", (event) => this.up(event));
     surface.addEventListener("pointercancel", (event) => this.up(event, true));
+    // Comes after each pointerup, and instead of it where the browser takes the pointer away.
+    surface.addEventListener("lostpointercapture", (event) => this.up(event, true));
     surface.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     surface.addEventListener("contextmenu", (event) => event.preventDefault());
   }
@@ -47,7 +49,8 @@ export class Hands {
     } catch {
       // A pointer that has gone already.
     }
-    if (this.pointers.size === 2) {
+    // A third finger is a palm or a slip: nothing begins with it.
+    if (this.pointers.size > 1) {
       if (this.deed === "draw") this.regions.cancel();
       this.deed = "pinch";
       return;
@@ -65,12 +68,16 @@ export class Hands {
   private move(event: PointerEvent): void {
     this.events.moved(event.clientX, event.clientY);
     const before = this.pointers.get(event.pointerId);
+    if (before && this.deed === "pinch" && this.pointers.size !== 2) {
+      this.pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
+      return;
+    }
     if (!before) {
       this.regions.hover(event.clientX, event.clientY);
       return;
     }
     const now = { x: event.clientX, y: event.clientY };
-    if (this.deed === "pinch" && this.pointers.size === 2) {
+    if (this.deed === "pinch") {
       this.pinch(event.pointerId, before, now);
       this.pointers.set(event.pointerId, now);
       return;
@@ -100,7 +107,6 @@ export class Hands {
     if (!this.pointers.delete(event.pointerId)) return;
     if (this.deed === "pinch") {
       if (!this.pointers.size) this.deed = null;
-      else this.deed = "pinch";
       return;
     }
     const { deed } = this;
@@ -129,8 +135,9 @@ export class Hands {
   private wheel(event: WheelEvent): void {
     if (!this.viewer.current().length) return;
     event.preventDefault();
-    // Browsers turn Shift and wheel into a sideways wheel.
-    const turned = event.deltaY || event.deltaX;
+    // Browsers turn Shift and wheel into a sideways wheel; any other sideways turn is a slip.
+    const turned = event.shiftKey ? event.deltaY || event.deltaX : event.deltaY;
+    if (!turned) return;
     const pixels = turned * (event.deltaMode === 1 ? 33 : event.deltaMode === 2 ? 600 : 1);
     if (event.shiftKey) {
       const range = 2 ** this.viewer.bits - 1;
@@ -138,6 +145,8 @@ export class Hands {
       return;
     }
     const place = this.viewer.tileAt(event.clientX, event.clientY);
-    this.viewer.zoomBy(Math.exp(-pixels / 500), place, place.index);
+    // Two fingers on a touch pad come as a wheel with Ctrl, in far smaller steps.
+    const zoomed = event.ctrlKey ? Math.max(-0.5, Math.min(0.5, pixels / 100)) : pixels / 500;
+    this.viewer.zoomBy(Math.exp(-zoomed), place, place.index);
   }
 }

@@ -9,6 +9,8 @@ export interface Action {
   run: (event: KeyboardEvent) => void;
   /** Works while text is being typed, too. */
   always?: boolean;
+  /** Goes on while the key is held. */
+  repeats?: boolean;
   /** Leaves the key to the browser. */
   unless?: (event: KeyboardEvent) => boolean;
 }
@@ -24,7 +26,7 @@ export class Keys {
 
   constructor() {
     try {
-      this.own = JSON.parse(localStorage.getItem(STORED) ?? "{}") as Record<string, string[]>;
+      this.own = sound(JSON.parse(localStorage.getItem(STORED) ?? "{}"));
     } catch {
       // Unreadable or forbidden storage: the keys are as delivered.
     }
@@ -46,7 +48,15 @@ export class Keys {
   }
 
   keysOf(id: string): string[] {
-    return this.own[id] ?? this.actions.get(id)?.keys ?? [];
+    const usual = this.actions.get(id)?.keys ?? [];
+    const own = this.own[id];
+    // Chosen in another study, it may be the usual key of something that only this one asks.
+    return own && !this.usedBy(own, id) ? own : usual;
+  }
+
+  private usedBy(keys: string[], but: string): boolean {
+    return [...this.actions.values()].some((action) =>
+      action.id !== but && !this.own[action.id] && action.keys.some((key) => keys.some((own) => same(own, key))));
   }
 
   first(id: string): string {
@@ -60,8 +70,7 @@ export class Keys {
 
   /** Puts ``key`` on an action. Returns the action that has it already, and then changes nothing. */
   remap(id: string, key: string): Action | null {
-    const same = (other: string): boolean => other.toLowerCase() === key.toLowerCase();
-    const taken = this.list().find((action) => action.id !== id && action.keys.some(same));
+    const taken = this.list().find((action) => action.id !== id && action.keys.some((other) => same(other, key)));
     if (taken) return taken;
     this.own[id] = [key];
     this.keep();
@@ -91,7 +100,7 @@ export class Keys {
           if (!action.always && isTyping(event.target)) return;
           if (isOperated(event)) return;
           if (action.unless?.(event)) return;
-          if (event.repeat && !REPEATING.has(action.group)) return;
+          if (event.repeat && !action.repeats) return;
           event.preventDefault();
           action.run(event);
         };
@@ -103,7 +112,9 @@ export class Keys {
   private pressed(event: KeyboardEvent): void {
     if (event.defaultPrevented || event.isComposing) return;
     if (this.held) {
-      this.held(event);
+      // Held a moment too long, Enter must not leave the sheet that it has brought.
+      if (event.repeat && event.key === "Enter" && !isTyping(event.target)) event.preventDefault();
+      else this.held(event);
       return;
     }
     let known = onLatin(event);
@@ -112,6 +123,15 @@ export class Keys {
     this.handler(known);
     if (known.defaultPrevented) event.preventDefault();
   }
+}
+
+const same = (one: string, other: string): boolean => one.toLowerCase() === other.toLowerCase();
+
+/** What of the stored keys is a list of keys: anybody may have written there. */
+function sound(stored: unknown): Record<string, string[]> {
+  const entries = Object.entries((stored ?? {}) as object) as [string, unknown][];
+  return Object.fromEntries(entries.filter((entry): entry is [string, string[]] =>
+    Array.isArray(entry[1]) && entry[1].every((key) => typeof key === "string" && key !== "")));
 }
 
 /**
@@ -133,8 +153,6 @@ function onLatin(event: KeyboardEvent): KeyboardEvent {
   Object.defineProperty(known, "target", { value: event.target });
   return known;
 }
-
-const REPEATING = new Set(["Image"]);
 
 export function isTyping(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false;

@@ -27,8 +27,10 @@ export class Camera {
   zoomAbout(zoom: Zoom, image: Size, tile: Size, x = tile.width / 2, y = tile.height / 2): void {
     if (zoom === "fit") return this.whole();
     const before = this.view(image, tile);
-    const least = Math.min(1, fit(image, tile).scale / 2);
-    const scale = Math.min(MOST_SCALE, Math.max(least, zoom));
+    const whole = fit(image, tile).scale;
+    // A tiny image is larger than that when it is seen whole: it must not shrink when zoomed in.
+    const most = Math.max(MOST_SCALE, 2 * whole);
+    const scale = Math.min(most, Math.max(Math.min(1, whole / 2), zoom));
     const u = (x - before.x) / before.scale;
     const v = (y - before.y) / before.scale;
     this.zoom = scale;
