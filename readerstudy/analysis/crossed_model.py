@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, optimize, special
 
 from readerstudy.analysis.laplace import CrossedLaplace
-from readerstudy.analysis.separation import separated_direction
+from readerstudy.analysis.separation import completely, separated_direction, signed_rows
 
 Floats = NDArray[np.float64]
 
@@ -98,7 +98,9 @@ class CrossedModel:
         self.active = list(self.factors)  # factors with a variance component to estimate
         self.at_boundary: list[str] = []  # those whose estimate is zero, no longer active
         self.penalty = np.zeros(x.shape[1])
-        self.direction = separated_direction(y, m, x)
+        self.signed = signed_rows(y, m, x)
+        self.direction = separated_direction(self.signed)
+        self.complete = self.direction is not None and completely(self.signed)
         if self.direction is not None:
             touched = [n for n, d in zip(self.names, self.direction, strict=True) if d]
             self.penalty = (self.direction != 0).astype(float)
@@ -113,6 +115,8 @@ class CrossedModel:
         self.covariance = np.zeros((0, 0))
         self.curvature = np.zeros((0, 0))
         self._peak: float | None = None
+        self._profiles: dict[tuple[int, float], tuple[float, float]] = {}
+        self._learnt: dict[tuple[object, ...], Floats] = {}
         self.sigma_penalised = False
 
     def _usable(self, codes: dict[str, NDArray[np.int64]]) -> list[str]:
@@ -162,19 +166,27 @@ class CrossedModel:
             return theta, -self.criterion(theta, penalised=penalised)[0], True
 
         # Quasi-Newton in coordinates in which the curvature is about one: a handful of steps.
+        # Neighbouring searches (points of a profile) start with the curvature that the last one
+        # learnt. Not where the likelihood has no maximum: it may have several peaks far out there,
+        # and long first steps would jump to another.
         slots = np.flatnonzero(free)
-        scaling = self._scaling(slots)
+        key = (tuple(self.active), tuple(slots), penalised)
+        scaling = self._learnt.get(key)
+        if scaling is None:
+            scaling = self._scaling(slots)
         origin = theta[free]
         far = np.where(slots < self.p, FAR_COEFFICIENT, LARGEST_SIGMA)
 
         def objective(steps: Floats) -> tuple[float, Floats]:
             values = origin + scaling @ steps
-            # A wall far out, so that a likelihood without a maximum is left in good order.
+            # A wall far out, so that a likelihood without a maximum is left in good order: beyond
+            # it the tangent and a parabola, without a kink that would stop the line search.
             held = np.clip(values, -far, far)
             theta[free] = held
             value, gradient = self.criterion(theta, penalised=penalised)
             excess = values - held
-            return value + float(excess @ excess), scaling.T @ (gradient[free] + 2 * excess)
+            slope = gradient[free] + excess
+            return value + float(excess @ slope), scaling.T @ (slope + excess)
 
         answer = optimize.minimize(
             objective,
@@ -183,8 +195,16 @@ class CrossedModel:
             method="BFGS",
             options={"gtol": 1e-5, "maxiter": 200},
         )
-        theta[free] = np.clip(origin + scaling @ answer.x, -far, far)
-        return theta, -float(answer.fun), float(np.abs(answer.jac).max()) < 1e-2
+        reached = origin + scaling @ answer.x
+        theta[free] = np.clip(reached, -far, far)
+        value = float(answer.fun)
+        if (np.abs(reached) > far).any():
+            value = self.criterion(theta, penalised=penalised)[0]
+        if self.direction is None and not self.sigma_penalised:
+            inverse = (answer.hess_inv + answer.hess_inv.T) / 2
+            with suppress(linalg.LinAlgError):
+                self._learnt[key] = scaling @ linalg.cholesky(inverse, lower=True)
+        return theta, -value, float(np.abs(answer.jac).max()) < 1e-2
 
     def _scaling(self, slots: NDArray[np.int64]) -> Floats:
         """Lower triangle L with L L' about the inverse curvature of the chosen parameters."""
@@ -271,6 +291,7 @@ class CrossedModel:
         if not self.sigma_penalised and (theta[self.p :] > DIVERGING_SIGMA).any():
             names = [n for n, v in zip(self.active, theta[self.p :], strict=True) if v > 5]
             self.sigma_penalised = True
+            self._learnt.clear()
             self.notes.append(
                 f"the {' and '.join(names)} variance has no finite estimate (levels answer alike): "
                 f"the components got a half-normal({SIGMA_SCALE:g}) penalty, here and in every "

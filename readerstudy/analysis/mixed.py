@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from readerstudy.analysis.crossed_model import FAR_COEFFICIENT, LARGEST_SIGMA, CrossedModel
 from readerstudy.analysis.proportions.counts import checked_level, one_of
 from readerstudy.analysis.result import Estimate, plain_numbers
+from readerstudy.analysis.separation import opens
 from readerstudy.analysis.small_sample import small_sample
 
 Floats = NDArray[np.float64]
@@ -202,6 +203,8 @@ class _Fit(CrossedModel):
         """The supremum of the log-likelihood (approached far out where the data separate)."""
         if self.direction is None:
             return self.value
+        if self.complete:
+            return 0.0
         if self._peak is None:
             # Start well along the separating direction: from near zero the slope dies away slowly.
             start = self.theta.copy()
@@ -212,6 +215,14 @@ class _Fit(CrossedModel):
 
     def _profile(self, k: int, level: float) -> tuple[float, float]:
         """Ends of {value of parameter k: 2 (max - profile) <= chi-square quantile}."""
+        if (k, level) not in self._profiles:
+            self._profiles[k, level] = self._profile_limits(k, level)
+        return self._profiles[k, level]
+
+    def _profile_limits(self, k: int, level: float) -> tuple[float, float]:
+        if self.complete and k >= self.p:
+            # Far enough along the separating direction every deviation fits all readings.
+            return 0.0, math.inf
         peak = self._unpenalised_peak()
         drop = float(stats.chi2.isf(1 - level, 1)) / 2
         limits = []
@@ -220,11 +231,19 @@ class _Fit(CrossedModel):
             for sign in (-1.0, 1.0):
                 warm = self.theta.copy()
 
-                def below(value: float, warm: Floats = warm) -> float:
+                known: dict[float, float] = {}
+
+                def below(
+                    value: float, warm: Floats = warm, known: dict[float, float] = known
+                ) -> float:
                     warm[k] = value
-                    found, best = self.best_with(warm, k)
-                    warm[:] = found
-                    return best - peak + drop
+                    if value not in known:
+                        found, best = self.best_with(warm, k)
+                        # Penalised fits far out can have a second, higher peak of the Laplace
+                        # approximation's own making: the profile stays with the one it began at.
+                        warm[:] = found if best < peak + 1e-3 else warm
+                        known[value] = best - peak + drop
+                    return known[value]
 
                 limits.append(self._cross(below, float(self.theta[k]), sign, error, k))
         self.criterion(self.theta)
@@ -237,6 +256,8 @@ class _Fit(CrossedModel):
         z = float(stats.norm.isf(0.025))
         far = LARGEST_SIGMA if k >= self.p else FAR_COEFFICIENT
         inner, step = centre, z * error
+        if self.direction is not None and k < self.p and opens(self.signed, k, sign):
+            return sign * math.inf
         if below(centre) < 0:
             # A penalised estimate far from the unpenalised peak: nothing is excluded on this side.
             return 0.0 if k >= self.p and sign < 0 else sign * math.inf

@@ -12,15 +12,19 @@ from scipy import optimize
 Floats = NDArray[np.float64]
 
 
-def separated_direction(successes: Floats, trials: Floats, design: Floats) -> Floats | None:
+def signed_rows(successes: Floats, trials: Floats, design: Floats) -> Floats:
+    """Distinct rows (k, p) of the design, negated for failures: d separates where all @ d >= 0."""
+    with_success = np.unique(design[successes > 0], axis=0)
+    with_failure = np.unique(design[trials > successes], axis=0)
+    return np.vstack([with_success, -with_failure])
+
+
+def separated_direction(signed: Floats) -> Floats | None:
     """A direction (p,) with x'd >= 0 on every success and <= 0 on every failure, or None.
 
     Random effects of finite variance do not bring a maximum back along such a direction, so this
     holds for the mixed model too.
     """
-    with_success = np.unique(design[successes > 0], axis=0)
-    with_failure = np.unique(design[trials > successes], axis=0)
-    signed = np.vstack([with_success, -with_failure])
     answer = optimize.linprog(
         -signed.sum(axis=0), A_ub=-signed, b_ub=np.zeros(len(signed)), bounds=(-1, 1)
     )
@@ -28,3 +32,26 @@ def separated_direction(successes: Floats, trials: Floats, design: Floats) -> Fl
         return None
     direction: Floats = np.where(np.abs(answer.x) < 1e-9, 0.0, answer.x)
     return direction
+
+
+def opens(signed: Floats, k: int, sign: float) -> bool:
+    """Whether a separating direction moves coefficient ``k`` towards ``sign`` infinity.
+
+    The profile likelihood never falls on that side: its limit is infinite without a search.
+    """
+    cost = np.zeros(signed.shape[1])
+    cost[k] = -sign
+    answer = optimize.linprog(cost, A_ub=-signed, b_ub=np.zeros(len(signed)), bounds=(-1, 1))
+    return answer.fun is not None and float(answer.fun) < -1e-7
+
+
+def completely(signed: Floats) -> bool:
+    """Whether some direction separates every row strictly: the likelihood's supremum is one."""
+    rows, p = signed.shape
+    answer = optimize.linprog(
+        np.append(np.zeros(p), -1.0),
+        A_ub=np.column_stack([-signed, np.ones(rows)]),
+        b_ub=np.zeros(rows),
+        bounds=[(-1, 1)] * p + [(None, 1)],
+    )
+    return answer.fun is not None and float(answer.fun) < -1e-7

@@ -480,13 +480,37 @@ def test_v_statistic_of_a_crossed_design_is_what_the_ideal_bootstrap_tends_to():
     )
 
 
+def test_a_proportion_does_not_depend_on_which_answer_is_called_one():
+    # Given readings with gaps, when the answers swap names, then the errors stay.
+    rng = np.random.default_rng(8)
+    table = pd.DataFrame(
+        [(m, r, c, int(rng.random() < 0.8))
+         for m in (1, 2) for r in range(5) for c in range(12) if rng.random() < 0.7],
+        columns=["modality", "reader", "case", "rating"],
+    )  # fmt: skip
+    found = u_statistics(table, metric="proportion")
+    swapped = u_statistics(table.assign(rating=1 - table["rating"]), metric="proportion")
+    for label in (1, 2):
+        a, b = found.modalities[label], swapped.modalities[label]
+        assert b.estimate == pytest.approx(1 - a.estimate)
+        assert b.standard_error == pytest.approx(a.standard_error, rel=1e-9)
+    a, b = found.differences[1, 2], swapped.differences[1, 2]
+    assert b.standard_error == pytest.approx(a.standard_error, rel=1e-9)
+    assert "centred" in found.covariance_method
+    raw, other = (
+        u_statistics(t, metric="proportion", centred=False).modalities[1].details["variance_u"]
+        for t in (table, table.assign(rating=1 - table["rating"]))
+    )
+    assert raw != pytest.approx(other, rel=0.05)  # what iMRMC's raw moments would do here
+
+
 def test_binary_u_statistics_equal_exhaustive_counting():
     rng = np.random.default_rng(5)
     table = pd.DataFrame(
         [(r, c, int(rng.random() < 0.6)) for r in range(4) for c in range(8) if rng.random() < 0.8],
         columns=["reader", "case", "rating"],
     )
-    found = u_statistics(table, metric="proportion").modalities["all"]
+    found = u_statistics(table, metric="proportion", centred=False).modalities["all"]
     rows = list(table.itertuples(index=False))
     sums = np.zeros((2, 2, 2))
     for a, b in itertools.product(rows, rows):

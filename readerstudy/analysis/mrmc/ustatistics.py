@@ -45,7 +45,7 @@ def u_statistics(
     *,
     metric: str = "auc",
     statistic: str = "U",
-    centred: bool = False,
+    centred: bool | None = None,
     weights: str = "pairs",
     null: float | None = None,
     level: float = 0.95,
@@ -70,9 +70,11 @@ def u_statistics(
     centred
         Take the modality's figure of merit off every kernel first. The same in factorial designs;
         in designs with gaps the unbiased estimate keeps its expectation but for terms of order
-        1 / n and loses most of its noise. Not iMRMC's way, so not the default; but where iMRMC's
-        estimate comes out negative this one stands in its place, and V's where it is negative too,
-        with a note.
+        1 / n, loses most of its noise, and does not depend on which answer is called one: raw
+        moments are means over different pairs, and their difference moves with the kernels' origin.
+        The default is ``True`` for a proportion's U-statistic, where the two answers are only
+        names, and ``False`` for the AUC, whose estimate is iMRMC's. Where a raw estimate comes out
+        negative the centred one stands in its place, and V's where it is negative too, with a note.
     weights
         ``pairs``: every comparison counts the same, as in iMRMC, so readers with more readings
         weigh more; ``readers``: every reader counts the same. Equal in balanced designs.
@@ -100,7 +102,7 @@ def u_statistics_of(
     *,
     metric: str = "auc",
     statistic: str = "U",
-    centred: bool = False,
+    centred: bool | None = None,
     weights: str = "pairs",
     null: float | None = None,
     level: float = 0.95,
@@ -116,6 +118,8 @@ def u_statistics_of(
         if value not in allowed:
             raise ValueError(f"{name} {value!r}: use one of {', '.join(allowed)}")
     cells, labels = cells_of(cube, metric)
+    if centred is None:
+        centred = labels is None and statistic == "U"
 
     def moments_of(centre: Floats | None) -> CellMoments:
         with threadpool_limits(limits=1, user_api="blas"):
@@ -184,7 +188,8 @@ def u_statistics_of(
     return MrmcResult(
         figure_of_merit=metric,
         method=f"{statistic}-statistics (Gallas)",
-        covariance_method=f"{statistic}-statistic moments",
+        covariance_method=f"{statistic}-statistic moments"
+        + (", centred kernels" if centred else ""),
         readers="random",
         cases="random",
         design=design_of(cube),
