@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from readerstudy.analysis import power as powers
 from readerstudy.studies import allocation
+from readerstudy.studies.lists import is_asked_for_origin
 from readerstudy.studies.ordering import CannotOrder
 from readerstudy.studies.protocol import Design, Phase, Protocol
 from readerstudy.studies.randomisation import Item, whole_sets
@@ -34,6 +35,7 @@ class Implications:
     origin_imbalance: int = 0
     power: float | None = None
     power_for: str = ""
+    power_note: str = ""  # why no power is shown
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -98,7 +100,7 @@ def of(protocol: Protocol, readers: int | None = None) -> Implications:
         for counts in balance.by_origin.values()
     )
     _workload(protocol, drawn, result)
-    _power(protocol, result)
+    _power(protocol, drawn, result)
     return result
 
 
@@ -107,19 +109,27 @@ _VARIANCE = 0.25
 _EFFECT = 0.1
 
 
-def _power(protocol: Protocol, result: Implications) -> None:
+def _power(protocol: Protocol, drawn: dict[int, list[Item]], result: Implications) -> None:
     """Power of the declared primary endpoint, by the planner's closed forms.
 
-    Incomplete designs: as many readings a case as there are, as if crossed; a fair first guess that
-    the planner's simulation makes exact.
+    Rates: from how often each reader and each case counts in this very allocation. The AUC has no
+    closed form where readers read different cases; there the planner simulates.
     """
     plan = protocol.plan
-    readers, cases = result.readers_a_case[0], result.generated
-    if plan.primary in ("quality-difference", "realism-difference") or min(readers, cases) < 2:
+    if plan.primary in ("quality-difference", "realism-difference"):
+        return
+    judged = _judged(protocol, drawn, plan.primary)
+    by_reader = [len(items) for items in judged.values() if items]
+    by_case = list(Counter(item.case for items in judged.values() for item in items).values())
+    readers, cases = len(by_reader), len(by_case)
+    if min(readers, cases) < 2:
         return
     try:
         if plan.primary == "auc":
             if min(result.acquired, result.generated) < 2:
+                return
+            if len(judged) * cases != sum(by_case):
+                result.power_note = "of an AUC, where readers read different cases, by simulation"
                 return
             found = powers.auc_power(
                 readers=readers,
@@ -136,7 +146,8 @@ def _power(protocol: Protocol, result: Implications) -> None:
             found = powers.realism_power(
                 rate=rate,
                 readers=readers,
-                cases=result.cases if plan.primary == "accuracy" else cases,
+                cases=cases,
+                loads=(by_reader, by_case),
                 var_reader=_VARIANCE,
                 var_case=_VARIANCE,
                 null=plan.chance,
@@ -152,6 +163,24 @@ def _power(protocol: Protocol, result: Implications) -> None:
     except ValueError:
         return
     result.power, result.power_for = found, said
+
+
+def _judged(
+    protocol: Protocol, drawn: dict[int, list[Item]], endpoint: str
+) -> dict[int, list[Item]]:
+    """What each reader judges for the endpoint: in the first phase that asks for the origin, the
+    generated scans alone for a realism rate, and in a forced choice one scan for each set."""
+    asking = [number for number, phase in enumerate(protocol.phases) if is_asked_for_origin(phase)]
+    number = asking[0] if asking else 0
+    origins = {"generated"}
+    if protocol.phases[number].task == "forced-choice":
+        origins = {"acquired"}
+    elif endpoint in ("auc", "accuracy"):
+        origins = {"acquired", "generated"}
+    return {
+        reader: [item for item in _phase_shares(items, protocol)[number] if item.origin in origins]
+        for reader, items in drawn.items()
+    }
 
 
 def _workload(protocol: Protocol, drawn: dict[int, list[Item]], result: Implications) -> None:

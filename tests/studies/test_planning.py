@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from django.test import Client
 from django.urls import reverse
 
+from readerstudy.analysis.power.realism import marginal_intercept, rate_variance
 from readerstudy.jobs import queue
 from readerstudy.studies import (
     implications,
@@ -15,6 +17,7 @@ from readerstudy.studies import (
 )
 from readerstudy.studies.models import Study
 from readerstudy.studies.planning import Assumptions
+from readerstudy.studies.protocol import Design
 from readerstudy.studies.views.planner import last_simulation
 from tests import factories
 
@@ -132,3 +135,48 @@ def test_a_simulation_is_a_job_whose_result_the_page_shows(client: Client) -> No
     shown = client.get(reverse("studies:simulated", args=[study.public_id])).content.decode()
 
     assert "20 studies of 2 readers" in shown
+
+
+def test_the_power_of_an_incomplete_design_counts_who_reads_what() -> None:
+    # Given five readers of whom three read each case, two anchor cases being read by all
+    design = {"allocation": "balanced-incomplete", "readers_a_case": 3, "anchor_cases": 4}
+    crossed = factories.make_protocol(60, 60, readers_expected=5)
+    incomplete = crossed.model_copy(
+        update={"design": Design.model_validate({**crossed.design.model_dump(), **design})}
+    )
+    found = implications.of(incomplete, 5)
+    # When whole studies with that allocation are drawn from the model that the formula states
+    random = np.random.default_rng(5)
+    drawn = implications._allocated(60, 60, 5, incomplete.design.model_dump_json())
+    judged = implications._judged(incomplete, drawn, "realism-generated")
+    pairs = [(reader - 1, item.case - 60) for reader, items in judged.items() for item in items]
+    who, what = np.array(pairs).T
+    mu = marginal_intercept(0.6, 0.25, 0.25)
+    rates = []
+    for _ in range(4000):
+        logit = mu + 0.5 * random.normal(size=5)[who] + 0.5 * random.normal(size=60)[what]
+        rates.append((random.random(len(who)) < 1 / (1 + np.exp(-logit))).mean())
+    # Then the variance of the pooled rate is the formula's, and lies between its neighbours
+    loads = (np.bincount(who).tolist(), np.bincount(what).tolist())
+    variance, _ = rate_variance(
+        0.6, readers=5, cases=60, var_reader=0.25, var_case=0.25, loads=loads
+    )
+    assert np.var(rates) == pytest.approx(variance, rel=0.08)
+    as_three = rate_variance(0.6, readers=3, cases=60, var_reader=0.25, var_case=0.25)[0]
+    as_five = rate_variance(0.6, readers=5, cases=60, var_reader=0.25, var_case=0.25)[0]
+    assert as_five < variance < as_three
+    assert implications.of(crossed, 3).power < found.power < implications.of(crossed, 5).power
+
+
+def test_the_summary_promises_no_power_it_cannot_know() -> None:
+    protocol = factories.make_protocol(
+        20,
+        20,
+        plan={"primary": "auc", "power_statement": "x"},
+        design={"allocation": "balanced-incomplete", "readers_a_case": 2, "block_size": 4},
+    )
+
+    found = implications.of(protocol, 4)
+
+    assert found.power is None
+    assert "simulation" in found.power_note

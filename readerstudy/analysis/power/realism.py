@@ -8,6 +8,7 @@ variance of the pooled rate comes from its four moments (Gallas, Pennello and My
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,19 +61,36 @@ def rate_moments(rate: float, var_reader: float, var_case: float) -> Floats:
 
 
 def rate_variance(
-    rate: float, *, readers: int, cases: int, var_reader: float, var_case: float
+    rate: float,
+    *,
+    readers: int,
+    cases: int,
+    var_reader: float,
+    var_case: float,
+    loads: tuple[Sequence[int], Sequence[int]] | None = None,
 ) -> tuple[float, float]:
-    """Variance of the pooled rate of a crossed design and its Satterthwaite degrees of freedom."""
+    """Variance of the pooled rate and its Satterthwaite degrees of freedom.
+
+    Every reader judges every case, unless ``loads`` counts the judgments of each reader and of each
+    case: over n judgments the moments of pairs then weigh by the sums of squared shares.
+    """
     if readers < 1 or cases < 1:
         raise ValueError(f"{readers} readers and {cases} cases are not a design")
     m = rate_moments(rate, var_reader, var_case)
-    n = readers * cases
-    variance = (
-        m[0] + (cases - 1) * m[1] + (readers - 1) * m[2] + (readers - 1) * (cases - 1) * m[3]
-    ) / n - m[3]
+    n, by_readers, by_cases = float(readers * cases), 1 / readers, 1 / cases
+    if loads is not None:
+        of_each, of_case = (np.asarray(one, dtype=float) for one in loads)
+        n = float(of_each.sum())
+        if (of_each.size, of_case.size) != (readers, cases) or n != of_case.sum() or n < 1:
+            raise ValueError(
+                f"loads of {of_each.size} readers ({n:g} judgments) and {of_case.size} cases "
+                f"({of_case.sum():g}) do not belong to {readers} readers and {cases} cases"
+            )
+        by_readers, by_cases = float(((of_each / n) ** 2).sum()), float(((of_case / n) ** 2).sum())
     rest = m[0] - m[1] - m[2] + m[3]
-    of_readers = ((m[1] - m[3]) + rest / cases) / readers
-    of_cases = ((m[2] - m[3]) + rest / readers) / cases
+    variance = (m[1] - m[3]) * by_readers + (m[2] - m[3]) * by_cases + rest / n
+    of_readers = (m[1] - m[3]) * by_readers + rest / n
+    of_cases = (m[2] - m[3]) * by_cases + rest / n
     denominator = sum(
         part**2 / (count - 1)
         for part, count in ((of_readers, readers), (of_cases, cases))
@@ -92,14 +110,16 @@ def realism_power(
     null: float = 0.5,
     margin: float | None = None,
     alpha: float = 0.05,
+    loads: tuple[Sequence[int], Sequence[int]] | None = None,
 ) -> RealismPlan:
     """Power to tell ``rate`` from ``null``, or with ``margin`` to show equivalence to it.
 
     ``var_reader`` and ``var_case`` are variances on the logit scale (a crossed logistic fit of a
-    pilot gives them); every reader judges every case. Two-sided t test, or two one-sided ones.
+    pilot gives them); every reader judges every case, unless ``loads`` says otherwise (see
+    :func:`rate_variance`). Two-sided t test, or two one-sided ones.
     """
     variance, df = rate_variance(
-        rate, readers=readers, cases=cases, var_reader=var_reader, var_case=var_case
+        rate, readers=readers, cases=cases, var_reader=var_reader, var_case=var_case, loads=loads
     )
     error = math.sqrt(variance)
     if margin is None:
@@ -116,7 +136,8 @@ def realism_power(
         power = tost_power(
             rate - null, lower=-margin, upper=margin, error=error, df=df, alpha=alpha
         )
-    effect = variance / (rate * (1 - rate) / (readers * cases))
+    judgments = readers * cases if loads is None else sum(loads[0])
+    effect = variance / (rate * (1 - rate) / judgments)
     notes: tuple[str, ...] = ()
     if readers == 1 and var_reader > 0:
         notes = ("one reader: the study speaks of that reader, his variance cannot be estimated",)
