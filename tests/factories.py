@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import uuid
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,11 @@ from numpy.typing import NDArray
 from readerstudy.accounts.models import User
 from readerstudy.imaging import fingerprints, storage
 from readerstudy.imaging.models import Label, Scan
+from readerstudy.reading import entering
+from readerstudy.reading.form import Answer
+from readerstudy.reading.recording import record_reading
 from readerstudy.studies import enrolment, lifecycle, locking
-from readerstudy.studies.models import Study
+from readerstudy.studies.models import Presentation, Study
 from readerstudy.studies.protocol import AnalysisPlan, Design, Protocol, Sampling, Stratum
 
 _numbers = itertools.count(1)
@@ -154,3 +158,20 @@ def make_open_study(**fields: Any) -> Study:
     """As :func:`make_locked_study`, opened."""
     study = make_locked_study(**fields)
     return lifecycle.open_study(study, by=study.memberships.get(role="owner").user)
+
+
+def say(study: Study, answer: Answer) -> Presentation:
+    """The first reader of an open study begins and says this of the first scan shown."""
+    reader = study.readers.order_by("number")[0]
+    entering.consent(reader, version="1")
+    entering.note_environment(reader, {})
+    entering.begin(reader)
+    presentation = Presentation.objects.filter(session__reader=reader).order_by("position")[0]
+    record_reading(
+        reader=reader,
+        presentation_id=presentation.public_id,
+        client_id=uuid.uuid4(),
+        revision=1,
+        answer=answer,
+    )
+    return presentation

@@ -19,6 +19,7 @@ urlpatterns = [
     ),
     path("accounts/", include("allauth.urls")),
     path("people/", include("readerstudy.accounts.urls")),
+    path("audit/", include("readerstudy.audit.urls")),
     path("jobs/", include("readerstudy.jobs.urls")),
     path("archive/", include("readerstudy.imaging.urls")),
     path("studies/", include("readerstudy.studies.urls")),

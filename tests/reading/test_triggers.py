@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
-
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from readerstudy.reading import entering
 from readerstudy.reading.form import Answer, CueSaid, FindingSaid
 from readerstudy.reading.models import Cue, Finding, Reading
-from readerstudy.reading.recording import record_reading
 from readerstudy.reading.triggers import REFUSAL
-from readerstudy.studies.models import Presentation
-from tests.factories import make_open_study, make_protocol
+from tests.factories import make_open_study, make_protocol, say
 
 pytestmark = pytest.mark.django_db
 
@@ -22,18 +17,9 @@ pytestmark = pytest.mark.django_db
 def reading() -> Reading:
     """A reading with a finding and a cue, in an open study."""
     study = make_open_study(protocol=make_protocol(profile_questions=[]))
-    reader = study.readers.first()
-    entering.consent(reader, version="1")
-    entering.note_environment(reader, {})
-    entering.begin(reader)
-    presentation = Presentation.objects.filter(session__reader=reader).order_by("position").first()
-    assert presentation is not None
-    record_reading(
-        reader=reader,
-        presentation_id=presentation.public_id,
-        client_id=uuid.uuid4(),
-        revision=1,
-        answer=Answer(
+    say(
+        study,
+        Answer(
             judgment="synthetic",
             confidence=3,
             findings=[FindingSaid(term="Nodule")],

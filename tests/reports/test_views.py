@@ -25,7 +25,7 @@ from readerstudy.reports import judgments, statistics
 from readerstudy.studies import lifecycle
 from readerstudy.studies.models import Membership, Presentation, Study
 from readerstudy.studies.protocol import AnalysisPlan, Design, Phase
-from tests.factories import make_open_study, make_protocol, make_user
+from tests.factories import make_open_study, make_protocol, make_user, say
 
 pytestmark = pytest.mark.django_db
 
@@ -230,18 +230,9 @@ def test_looking_and_exporting_are_in_the_audit_trail(
 
 def test_a_comment_that_looks_like_a_formula_is_disarmed() -> None:
     study = make_open_study(protocol=make_protocol(profile_questions=[]))
-    reader = study.readers.first()
-    entering.consent(reader, version="1")
-    entering.note_environment(reader, {})
-    entering.begin(reader)
-    presentation = Presentation.objects.filter(session__reader=reader).order_by("position").first()
-    assert presentation is not None
-    record_reading(
-        reader=reader,
-        presentation_id=presentation.public_id,
-        client_id=uuid.uuid4(),
-        revision=1,
-        answer=Answer(
+    say(
+        study,
+        Answer(
             judgment="real",
             confidence=3,
             findings=[FindingSaid(term=NO_FINDING)],

@@ -233,6 +233,11 @@ _DOORS: list[tuple[set[str], str]] = [
         "api:reading-presentation api:reading-frame api:reading-record "
         "api:reading-failure ",
     ),
+    # For administrators, who play no role here.
+    (
+        set(),
+        "audit:entries audit:verify audit:csv ",
+    ),
     # Which of them in which state of a study is in EXPECTED["see_results"].
     (
         EVERYBODY,

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Iterator
-from typing import Any
-
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
@@ -15,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from readerstudy.audit import csv_file
 from readerstudy.audit.models import Entry
 from readerstudy.studies import progress as progress_of
 from readerstudy.studies import reminders, tables
@@ -160,37 +156,10 @@ def audit(request: HttpRequest, study: Study) -> HttpResponse:
     )
 
 
-COLUMNS = [
-    "sequence", "at", "actor_name", "actor_id", "address", "action", "object_type", "object_id",
-    "details", "request_id", "previous_hash", "hash",
-]  # fmt: skip
-
-
-class _Echo:
-    def write(self, value: str) -> str:
-        return value
-
-
 @study_view("see_audit")
 def audit_csv(request: HttpRequest, study: Study) -> StreamingHttpResponse:
     """The same entries as CSV, streamed."""
-    writer = csv.writer(_Echo(), lineterminator="\r\n")
-
-    def lines() -> Iterator[str]:
-        yield writer.writerow(COLUMNS)
-        codes = _codes(study)
-        for entry in _entries(request, study).iterator():
-            entry = _pseudonymous(entry, codes)
-            yield writer.writerow([_cell(getattr(entry, name)) for name in COLUMNS])
-
-    response = StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = 'attachment; filename="audit.csv"'
-    return response
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False, sort_keys=True)
-    text = value.isoformat() if hasattr(value, "isoformat") else str(value)
-    # Text that a spreadsheet would run as a formula is disarmed.
-    return "'" + text if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
+    codes = _codes(study)
+    return csv_file.response(
+        _pseudonymous(entry, codes) for entry in _entries(request, study).iterator()
+    )
