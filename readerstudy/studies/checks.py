@@ -10,7 +10,7 @@ from readerstudy.studies.enrolment import sees_the_archive
 from readerstudy.studies.lists import draw_lists, is_asked_for_origin
 from readerstudy.studies.models import Reader, Study
 from readerstudy.studies.ordering import CannotOrder, least_run
-from readerstudy.studies.protocol import Phase, Protocol
+from readerstudy.studies.protocol import AnalysisPlan, Phase, Protocol
 from readerstudy.studies.randomisation import Item, whole_sets
 from readerstudy.studies.sampling import NO_LABEL, Sample, draw, numbered
 
@@ -280,6 +280,8 @@ def _plan(protocol: Protocol) -> list[Check]:
             "analysis",
         )
     )
+    if plan.equivalence_margin is not None:
+        checks.append(_margin(plan))
     if forced and not judged and plan.primary == "accuracy":
         expected = 1 / forced[0].alternatives
         wrong = abs(plan.chance - expected) > 0.005
@@ -296,6 +298,25 @@ def _plan(protocol: Protocol) -> list[Check]:
             )
         )
     return checks
+
+
+def _margin(plan: AnalysisPlan) -> Check:
+    margin, chance = float(plan.equivalence_margin or 0.0), plan.chance
+    impossible = chance - margin <= 0 or chance + margin >= 1
+    unused = "realism-generated" not in (plan.primary, *plan.secondary)
+    return Check(
+        "margin",
+        "Equivalence margin",
+        "failed" if impossible else "warning" if unused else "passed",
+        f"Rates from {chance - margin:g} to {chance + margin:g} would count as indistinguishable, "
+        "which no rate can fail on one side; choose a smaller margin."
+        if impossible
+        else "It belongs to the realism rate of generated scans, which is no declared endpoint: "
+        "the test of equivalence will be exploratory."
+        if unused
+        else f"Within {margin:g} of {chance:g} counts as indistinguishable.",
+        "analysis",
+    )
 
 
 def _power(protocol: Protocol) -> Check:

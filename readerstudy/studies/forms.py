@@ -82,12 +82,22 @@ class InviteForm(Bootstrapped):
         min_value=1, max_value=90, initial=14, label="Valid for", help_text="Days."
     )
 
+    def __init__(self, *args: Any, places: bool = True, **options: Any) -> None:
+        """Without ``places`` for readers it offers roles alone: lists are drawn, and an open place
+        has a link of its own."""
+        super().__init__(*args, **options)
+        if not places:
+            self.fields["role"].choices = Membership.Role.choices  # type: ignore[attr-defined]
+            self.fields["role"].initial = Membership.Role.MONITOR.value
+
 
 class RoleForm(Bootstrapped):
     """A colleague's role."""
 
     person = forms.CharField(label="User name or e-mail address")
-    role = forms.ChoiceField(choices=Membership.Role.choices, label="Role")
+    role = forms.ChoiceField(
+        choices=Membership.Role.choices, label="Role", initial=Membership.Role.MONITOR.value
+    )
 
 
 class ReasonForm(Bootstrapped):

@@ -144,10 +144,10 @@ def _statement(given: Assumptions, found: Plan) -> str:
             f"{given.cases} independent judgments give {percent} power to tell a rate of "
             f"{given.rate:g} from {given.chance:g} ({sides}, exact binomial test)."
         )
-    size = f"{given.readers} readers and {given.cases} cases"
+    size = f"{given.readers} readers, each reading all of {given.cases} cases"
     if given.kind == "auc":
         return (
-            f"{size} (both origins, equal arms) give {percent} power to tell an AUC of "
+            f"{size} (both origins, equal arms), give {percent} power to tell an AUC of "
             f"{given.auc:g} from chance ({sides}, multi-reader multi-case analysis; best and worst "
             "reader assumed 0.1 apart)."
         )
@@ -157,11 +157,11 @@ def _statement(given: Assumptions, found: Plan) -> str:
     )
     if given.kind == "equivalence":
         return (
-            f"{size} (generated scans) give {percent} power to show that the realism rate lies "
+            f"{size} (generated scans), give {percent} power to show that the realism rate lies "
             f"within {given.margin:g} of {given.chance:g} if it truly is {given.rate:g} (two "
             f"one-sided tests, alpha {given.alpha:g} each; {spread})."
         )
     return (
-        f"{size} (generated scans) give {percent} power to tell a realism rate of {given.rate:g} "
+        f"{size} (generated scans), give {percent} power to tell a realism rate of {given.rate:g} "
         f"from {given.chance:g} ({sides}; {spread})."
     )

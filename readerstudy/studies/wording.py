@@ -245,7 +245,7 @@ PLAN = {
         "How far from chance still counts as indistinguishable. Empty: no equivalence test. “Not "
         "significantly different” is no evidence of likeness.",
     ),
-    "alpha": Word("Alpha", "Two-sided."),
+    "alpha": Word("Alpha", "Two-sided; equivalence: of each of the two one-sided tests."),
     "multiplicity": Word(
         "Multiplicity",
         "How p-values of declared secondary and subgroup analyses are adjusted.",
@@ -264,7 +264,9 @@ PLAN = {
         {**BALANCE, "reader": "Reader"},
     ),
     "power_statement": Word(
-        "Power", "Why the study is as large as it is; the planner writes a draft.", rows=4
+        "Power",
+        "Why the study is as large as it is; the planner writes a draft. Needed before the lock.",
+        rows=4,
     ),
 }
 CONSENT = {

@@ -280,3 +280,32 @@ def test_a_paused_reader_goes_on_and_more_time_is_on_record() -> None:
     )
     assert actions.count("reader.state_changed") == 2
     assert "reader.extended" in actions
+
+
+def test_after_the_lock_links_are_offered_for_roles_and_open_places_alone(client: Client) -> None:
+    # Given a locked study with an open place
+    study = factories.make_locked_study()
+    enrolment.replace(study.readers.get(number=1), reason="moved away")
+    owner = study.memberships.get(role="owner").user
+    client.force_login(owner)
+    # When an owner opens the people page
+    page = client.get(reverse("studies:readers", args=[study.public_id]))
+    # Then no new reader can be asked for, but the place has a link of its own
+    assert "reader" not in dict(page.context["invite_form"].fields["role"].choices)
+    assert "New link" in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("plan", "state"),
+    [
+        ({"equivalence_margin": 0.1}, "passed"),
+        ({"equivalence_margin": 0.4, "chance": 0.3}, "failed"),
+        ({"equivalence_margin": 0.1, "primary": "auc"}, "warning"),
+    ],
+)
+def test_a_margin_that_proves_nothing_is_pointed_out(plan: dict, state: str) -> None:
+    study = factories.make_study(protocol=factories.make_protocol(plan=plan))
+
+    found = {check.key: check.state for check in checks.run(study)}
+
+    assert found["margin"] == state

@@ -59,7 +59,7 @@ def readers(request: HttpRequest, study: Study) -> HttpResponse:
                 prefix="invitations-",
             ),
             "enrol_form": EnrolForm(),
-            "invite_form": InviteForm(),
+            "invite_form": InviteForm(places=study.is_editable),
             "role_form": RoleForm(),
             "due_form": DueForm(),
             "may_manage": may(request.user, "manage_people", study),
