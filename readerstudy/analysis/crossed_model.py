@@ -201,9 +201,11 @@ class CrossedModel:
         if (np.abs(reached) > far).any():
             value = self.criterion(theta, penalised=penalised)[0]
         if self.direction is None and not self.sigma_penalised:
-            inverse = (answer.hess_inv + answer.hess_inv.T) / 2
+            learnt = np.asarray(answer.hess_inv)
             with suppress(linalg.LinAlgError):
-                self._learnt[key] = scaling @ linalg.cholesky(inverse, lower=True)
+                self._learnt[key] = scaling @ np.asarray(
+                    linalg.cholesky((learnt + learnt.T) / 2, lower=True)
+                )
         return theta, -value, float(np.abs(answer.jac).max()) < 1e-2
 
     def _scaling(self, slots: NDArray[np.int64]) -> Floats:

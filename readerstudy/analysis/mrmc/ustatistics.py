@@ -29,6 +29,7 @@ from readerstudy.analysis.proportions.counts import checked_level
 from readerstudy.analysis.result import Estimate
 from readerstudy.analysis.tidy import RatingCube
 
+from .equality import equality_of_modalities
 from .figures import cells_of
 from .inference import ROUNDING, estimate_from
 from .moments import CellMoments, auc_moments, binary_moments, unbiased_covariance
@@ -174,17 +175,12 @@ def u_statistics_of(
         for a, b in itertools.combinations(range(t), 2)
     }  # fmt: skip
     equality = None
-    if t == 2:
-        only = next(iter(differences.values()))
-        if only.statistic is not None:
-            df2 = only.df if isinstance(only.df, float) else math.inf
-            equality = Estimate(
-                name="equality of modalities", estimate=only.statistic**2, level=level,
-                statistic=only.statistic**2, df=(1.0, df2), p_value=only.p_value,
-                method=f"{statistic}-statistics, squared t", notes=only.notes,
-            )  # fmt: skip
-    elif t > 2:
-        notes.append("more than two modalities: pairwise differences only, adjust for multiplicity")
+    if t > 1:
+        equality, why = equality_of_modalities(
+            cube.modalities, means, differences, level=level, statistic=statistic
+        )
+        if t > 2 and why is not None:
+            notes.append(why)
     return MrmcResult(
         figure_of_merit=metric,
         method=f"{statistic}-statistics (Gallas)",
