@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
+
+from django.utils.safestring import mark_safe
 
 from readerstudy.analysis.realism import RealismResult
 from readerstudy.analysis.result import Estimate, format_p
@@ -76,6 +79,18 @@ def decisions(statistics: Statistics) -> list[dict[str, str]]:
         }
         for decision in statistics.decisions
     ]
+
+
+def figure_sizes(figures: dict[str, bytes]) -> dict[str, str]:
+    """Width and height of each drawing as HTML attributes, so that the page keeps their places
+    while they come."""
+    sizes = {}
+    for name, drawn in figures.items():
+        found = re.search(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"', drawn)
+        if found is not None:
+            wide, high = (round(float(side)) for side in found.groups())
+            sizes[name] = mark_safe(f'width="{wide}" height="{high}"')
+    return sizes
 
 
 def subgroup_parts(statistics: Statistics, plan: AnalysisPlan) -> list[dict[str, Any]]:

@@ -71,6 +71,7 @@ def report(request: HttpRequest, study_id: str) -> HttpResponse:
         "statistics": found,
         "headline": headline(found, context["protocol"].plan),
         "pooled": list(presentation.pooled_rows(found.realism)) if found.realism else [],
+        "sizes": presentation.figure_sizes(found.figures),
         "subgroups": presentation.subgroup_parts(found, context["protocol"].plan),
         "generators": presentation.generator_rows(found.realism) if found.realism else [],
         "generator_pairs": presentation.generator_pairs(found.realism) if found.realism else [],
