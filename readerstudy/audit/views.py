@@ -53,10 +53,10 @@ def asked_for(request: HttpRequest) -> QuerySet[Entry]:
     if until := _day(asked.get("until", "")):
         entries = entries.filter(at__lt=until + datetime.timedelta(days=1))
     sort = asked.get("sort", "")
-    column = _SORTS.get(sort.removeprefix("-"))
-    if column is None:
+    by = _SORTS.get(sort.removeprefix("-"))
+    if by is None:
         return entries.order_by("-sequence")
-    return entries.order_by(f"-{column}" if sort.startswith("-") else column, "-sequence")
+    return entries.order_by(f"-{by}" if sort.startswith("-") else by, "-sequence")
 
 
 def _day(text: str) -> datetime.datetime | None:

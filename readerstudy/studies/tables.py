@@ -28,6 +28,16 @@ class Table:
     prefix: str
 
 
+def item_is(key: str, value: Any) -> Callable[[Any], bool]:
+    """For ``shows``: rows (mappings) that hold this under the key."""
+    return lambda row: bool(row[key] == value)
+
+
+def attribute_is(name: str, value: Any) -> Callable[[Any], bool]:
+    """For ``shows``: rows whose attribute is this."""
+    return lambda row: bool(getattr(row, name) == value)
+
+
 def of(
     request: HttpRequest,
     rows: Sequence[Any],

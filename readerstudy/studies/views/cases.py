@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from operator import itemgetter
 from typing import Any
 
 from django.contrib import messages
@@ -42,14 +43,11 @@ def cases(request: HttpRequest, study: Study) -> HttpResponse:
         request,
         rows,
         sorts={
-            key: (lambda row, key=key: row[key])
+            key: itemgetter(key)
             for key in ("number", "origin", "stratum", "view", "sex", "age", "generator", "labels")
         },
         text=lambda row: " ".join([row["stratum"], row["generator"], row["scan"], *row["labels"]]),
-        shows={
-            origin: (lambda row, origin=origin: row["origin"] == origin)
-            for origin in Scan.Origin.values
-        },
+        shows={origin: tables.item_is("origin", origin) for origin in Scan.Origin.values},
         size=60,
     )
     return render(

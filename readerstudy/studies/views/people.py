@@ -84,9 +84,7 @@ def _readers(request: HttpRequest, study: Study) -> tables.Table:
             "until": lambda one: one.due_at or study.due_at,
         },
         text=lambda one: f"{one.code} {one.user} {one.user.email}" if one.user else one.code,
-        shows={
-            state: (lambda one, state=state: one.state == state) for state in Reader.State.values
-        },
+        shows={state: tables.attribute_is("state", state) for state in Reader.State.values},
         default="reader",
     )
 
