@@ -177,6 +177,7 @@ def test_by_keyboard_alone(context: BrowserContext, page: Page, live_server: Any
     reading.press("Escape", "Enter")
     reading.shown(2).saved()
     region = Finding.objects.get(reading__submitted=True).region
+    assert region is not None
     assert region["version"] == 1
     assert len(region["shapes"]) == 1
 
