@@ -1,14 +1,13 @@
 """Empirical ROC: AUC with ties, DeLong's variance, tests, partial areas.
 
-Sources: DeLong, DeLong & Clarke-Pearson 1988; McClish 1989 (Medical Decision Making 9, 190-195) for
-the standardised partial area; Hanley & McNeil 1982 (Radiology 143, 29-36). Curves with bands are in
-:mod:`readerstudy.analysis.roc_curve`, parametric fits in ``binormal`` and ``proper``.
+Sources: DeLong, DeLong & Clarke-Pearson 1988; Hanley & McNeil 1982 (Radiology 143, 29-36). Curves
+with bands are in :mod:`readerstudy.analysis.roc_curve`, partial areas in ``partial_area``,
+parametric fits in ``binormal`` and ``proper``.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +17,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from readerstudy.analysis.binormal import BinormalFit, binormal_fit
 from readerstudy.analysis.bootstrap import interval_from
 from readerstudy.analysis.delong import delong_covariance, placements, separation_bound
+from readerstudy.analysis.partial_area import compare_partial_paired, partial_auc
 from readerstudy.analysis.proper import ProperFit, proper_fit
 from readerstudy.analysis.proportions.counts import ALTERNATIVES, checked_level, one_of
 from readerstudy.analysis.rating_counts import checked_ratings
@@ -43,6 +43,7 @@ __all__ = [
     "binormal_fit",
     "bootstrap_band",
     "compare_paired",
+    "compare_partial_paired",
     "compare_unpaired",
     "covariance",
     "curve",
@@ -197,64 +198,6 @@ def compare_unpaired(
         sum(sizes),
         {"first": areas[0], "second": areas[1], "variances": variances},
         notes,
-    )
-
-
-def partial_auc(
-    ratings: ArrayLike,
-    truth: ArrayLike,
-    *,
-    between: Sequence[float] = (0.0, 0.1),
-    axis: str = "false positive",
-    standardised: bool = False,
-    level: float = 0.95,
-    replicates: int = 2_000,
-    seed: int = 0,
-) -> Estimate:
-    """Area under part of the empirical curve with a stratified bootstrap interval.
-
-    ``between`` bounds the false-positive fraction, or with ``axis="true positive"`` the
-    sensitivity (the area is then that to the right of the curve, 1 - FPF, as in pROC).
-    ``standardised`` is McClish's: 0.5 for the diagonal, 1 for the best.
-    """
-    checked_level(level)
-    one_of(axis, ("false positive", "true positive"), "axis")
-    low, high = (float(value) for value in between)
-    if not 0 <= low < high <= 1:
-        raise ValueError(f"between must be two increasing fractions from 0 to 1, got {between!r}")
-    scores, labels, missing = checked_ratings(ratings, truth)
-    swap = axis == "true positive"
-
-    def areas(x: Floats, y: Floats) -> Floats:
-        if swap:
-            # The curve read from the side: sensitivity along, specificity up.
-            return partial_areas(y, 1 - x, low, high)
-        return partial_areas(x, y, low, high)
-
-    shape = curve(scores, labels)
-    area = float(areas(shape.false_positive[None], shape.true_positive[None])[0])
-    draws = areas(*bootstrap_curves(scores, labels, replicates, seed))
-    if standardised:
-        least = ((1 - low) ** 2 - (1 - high) ** 2) / 2 if swap else (high**2 - low**2) / 2
-        span = high - low - least
-        area = (1 + (area - least) / span) / 2
-        draws = (1 + (draws - least) / span) / 2
-    lower, upper = interval_from(draws, area, level=level)
-    notes = [f"{missing} missing ratings left out"] if missing else []
-    if float(np.ptp(draws)) == 0:
-        lower, upper = 0.0, 1.0 if standardised else high - low
-        notes.append("degenerate: every resample alike; the interval is all that is possible")
-    return Estimate(
-        name="standardised partial AUC" if standardised else "partial AUC",
-        estimate=area,
-        standard_error=float(draws.std(ddof=1)),
-        lower=lower,
-        upper=upper,
-        level=level,
-        method=f"empirical, {axis} {low:g} to {high:g}; stratified bootstrap",
-        n=len(scores),
-        details={"between": (low, high), "axis": axis},
-        notes=tuple(notes),
     )
 
 

@@ -344,3 +344,42 @@ def test_delong_covers(interval):
         e = roc.auc(rng.normal(size=80) + truth, truth, interval=interval)
         hits += e.lower <= area <= e.upper
     assert abs(hits / 400 - 0.95) < 0.035
+
+
+def test_paired_partial_areas_equal_proc():
+    # pROC 1.18.0: roc.test(a, b, method = "bootstrap", boot.n = 6000) of curves with
+    # partial.auc = c(1, 0.8), focus on specificity, then on sensitivity; z within resampling error.
+    table = pd.read_csv(DATA / "ratings_paired.csv")
+    pair = table["first"], table["second"], table["truth"]
+    expected = {
+        ((0.0, 0.2), "false positive"): (0.098888889, 0.100972222, -0.105778619),
+        ((0.8, 1.0), "true positive"): (0.078888889, 0.086944444, -0.275864486),
+    }
+    for (between, axis), (first, second, z) in expected.items():
+        found = roc.compare_partial_paired(*pair, between=between, axis=axis, replicates=6000)
+        assert found.details["first"] == pytest.approx(first)
+        assert found.details["second"] == pytest.approx(second)
+        assert found.statistic == pytest.approx(z, rel=0.06)
+    # Over the whole axis it is DeLong's test but for the bootstrap's error.
+    whole = roc.compare_partial_paired(*pair, between=(0, 1), replicates=6000)
+    delong = roc.compare_paired(*pair)
+    assert whole.estimate == pytest.approx(delong.estimate)
+    assert whole.standard_error == pytest.approx(delong.standard_error, rel=0.05)
+
+
+def test_paired_partial_areas_swap_sides_and_name_what_cannot_be_tested():
+    table = pd.read_csv(DATA / "ratings_paired.csv")
+    a, b, truth = table["first"], table["second"], table["truth"]
+    there, back = roc.compare_partial_paired(a, b, truth), roc.compare_partial_paired(b, a, truth)
+    assert back.statistic == pytest.approx(-there.statistic)
+    assert roc.compare_partial_paired(a**3, b, truth, alternative="less").p_value == pytest.approx(
+        roc.compare_partial_paired(b, a, truth, alternative="greater").p_value
+    )
+    same = roc.compare_partial_paired(a, a, truth)
+    assert same.p_value is None
+    assert (same.lower, same.upper) == (-0.1, 0.1)
+    assert any("degenerate" in note for note in same.notes)
+    gap = roc.compare_partial_paired(a.mask(a.index == 0), b, truth)
+    assert gap.n == len(table) - 1
+    with pytest.raises(ValueError, match="increasing fractions"):
+        roc.compare_partial_paired(a, b, truth, between=(0.2, 0.2))
