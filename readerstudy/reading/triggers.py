@@ -3,7 +3,7 @@
 A later answer is a later revision, so nothing here is ever updated or deleted. SQLite's ``REPLACE``
 removes the rows in its way without firing DELETE triggers; an insert that would push one out is
 refused too. SQLite drops a table's triggers when a migration rebuilds it; they are put back after
-every ``migrate`` (see :mod:`readerstudy.reading.apps`).
+every ``migrate`` (see :mod:`readerstudy.audit.database_rules`).
 """
 
 from __future__ import annotations

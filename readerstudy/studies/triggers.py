@@ -10,7 +10,7 @@ for itself. Rules of their own therefore refuse what would push a frozen row out
 ``TRUNCATE`` fires no row trigger and is refused as a statement.
 
 SQLite rebuilds a table when a migration alters it, and drops the table's triggers with it; the
-rules are therefore put back after every ``migrate`` (see :mod:`readerstudy.studies.apps`).
+rules are therefore put back after every ``migrate`` (see :mod:`readerstudy.audit.database_rules`).
 """
 
 from __future__ import annotations

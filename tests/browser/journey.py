@@ -63,7 +63,8 @@ class Researcher:
         page = self.page
         page.goto(f"{study}set-up/review/")
         page.locator("#lock-title").fill(title)
-        page.get_by_role("button", name="Lock the study").click()
+        # Where jobs run in the request, the answer comes when all frames are rendered.
+        page.get_by_role("button", name="Lock the study").click(timeout=1000 * timeout)
         page.wait_for_load_state()
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
