@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
+from scipy.linalg import LinAlgError, lapack
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -67,6 +67,7 @@ class CrossedLaplace:
         self.start = {f: int(starts[k]) for k, f in enumerate(self.small)}
         self.q_small = int(starts[-1])
         self.q_large = self.levels[self.large]
+        self._cell_of_row: dict[tuple[int, int], Ints] = {}
         self._mode: list[Floats] = [np.zeros(q) for q in self.levels]
 
     def evaluate(self, beta: Floats, sigma: Floats) -> tuple[float, Floats]:
@@ -174,34 +175,42 @@ class CrossedLaplace:
         d = 1 + sigma[large] ** 2 * np.bincount(codes, weights=w, minlength=self.q_large)
         cross = np.zeros((self.q_small, self.q_large))
         block = np.eye(self.q_small)
-        for f in self.small:
+        active = [f for f in self.small if sigma[f] != 0]
+        for f in active:
             rows = slice(self.start[f], self.start[f] + self.levels[f])
-            cells = np.bincount(
-                self.factors[f] * self.q_large + codes,
-                weights=w,
-                minlength=self.levels[f] * self.q_large,
-            )
-            cross[rows] = sigma[f] * sigma[large] * cells.reshape(self.levels[f], self.q_large)
-            for other in self.small:
+            if sigma[large] != 0:
+                cells = self._cells(f, large, w)
+                cross[rows] = sigma[f] * sigma[large] * cells
+            for other in active:
+                if other < f:
+                    continue
                 columns = slice(self.start[other], self.start[other] + self.levels[other])
-                cells = np.bincount(
-                    self.factors[f] * self.levels[other] + self.factors[other],
-                    weights=w,
-                    minlength=self.levels[f] * self.levels[other],
-                )
-                shape = (self.levels[f], self.levels[other])
-                block[rows, columns] += sigma[f] * sigma[other] * cells.reshape(shape)
+                cells = sigma[f] * sigma[other] * self._cells(f, other, w)
+                block[rows, columns] += cells
+                if other != f:
+                    block[columns, rows] += cells.T
         b = cross / d
-        s = linalg.cholesky(block - b @ cross.T, lower=True) if self.q_small else block
+        s = _cholesky(block - b @ cross.T) if self.q_small else block
         log_determinant = float(np.log(d).sum() + 2 * np.log(np.diag(s)).sum())
         return Curvature(d, b, s, log_determinant)
+
+    def _cells(self, first: int, second: int, w: Floats) -> Floats:
+        """Weights summed over the cells of two factors, (levels of first, levels of second)."""
+        shape = (self.levels[first], self.levels[second])
+        if (first, second) not in self._cell_of_row:
+            cell = self.factors[first] * shape[1] + self.factors[second]
+            self._cell_of_row[first, second] = cell
+        counts = np.bincount(
+            self._cell_of_row[first, second], weights=w, minlength=shape[0] * shape[1]
+        )
+        return counts.reshape(shape)
 
     def _solve(self, curvature: Curvature, right: list[Floats]) -> list[Floats]:
         answer = [np.empty(0)] * len(right)
         r_large = right[self.large]
         if self.q_small:
             r_small = np.concatenate([right[f] for f in self.small])
-            x_small = linalg.cho_solve((curvature.s, True), r_small - curvature.b @ r_large)
+            x_small = _cholesky_solve(curvature.s, r_small - curvature.b @ r_large)
             for f in self.small:
                 answer[f] = x_small[self.start[f] : self.start[f] + self.levels[f]]
             answer[self.large] = r_large / curvature.d - curvature.b.T @ x_small
@@ -216,7 +225,7 @@ class CrossedLaplace:
         terms = [np.zeros(rows) for _ in self.factors]
         diagonal = 1 / curvature.d
         if self.q_small:
-            p = linalg.cho_solve((curvature.s, True), np.eye(self.q_small))
+            p = _cholesky_solve(curvature.s, np.eye(self.q_small))
             m = p @ curvature.b
             diagonal = diagonal + np.einsum("sc,sc->c", curvature.b, m)
             for f in self.small:
@@ -230,3 +239,18 @@ class CrossedLaplace:
                         terms[f] += sigma[other] * p[index, other_index]
         terms[self.large] += sigma[self.large] * diagonal[codes]
         return terms
+
+
+# LAPACK itself: scipy.linalg's checks cost several times the work on matrices of a few readers,
+# and a fit with its profile intervals factorises some thousands of them.
+
+
+def _cholesky(matrix: Floats) -> Floats:
+    factor, failed = lapack.dpotrf(matrix, lower=1)
+    if failed:
+        raise LinAlgError("the Hessian of the random effects is not positive definite")
+    return np.asarray(factor)
+
+
+def _cholesky_solve(factor: Floats, right: Floats) -> Floats:
+    return np.asarray(lapack.dpotrs(factor, right, lower=1)[0])
