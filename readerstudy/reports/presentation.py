@@ -84,7 +84,7 @@ def decisions(statistics: Statistics) -> list[dict[str, str]]:
 def figure_sizes(figures: dict[str, bytes]) -> dict[str, str]:
     """Width and height of each drawing as HTML attributes, so that the page keeps their places
     while they come."""
-    sizes = {}
+    sizes: dict[str, str] = {}
     for name, drawn in figures.items():
         found = re.search(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"', drawn)
         if found is not None:
