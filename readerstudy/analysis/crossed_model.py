@@ -29,6 +29,9 @@ DIVERGING_SIGMA = 8.0
 SIGMA_SCALE = 5.0
 """Scale of the half-normal penalty that is then put on the components, and said."""
 
+AT_ZERO = 0.02
+"""A component this small is at zero, but has a slope that tells where its maximum lies."""
+
 MOST_CELLS = 100_000_000
 """Cells of the dense block of the smaller factors by the largest: 0.8 GB a copy."""
 
@@ -244,26 +247,37 @@ class CrossedModel:
     def best_with(self, start: Floats, k: int) -> tuple[Floats, float]:
         """The unpenalised likelihood's maximum with parameter ``k`` held at its value in ``start``.
 
-        Within :meth:`reinstated`. A component at zero has no slope there, so the search starts both
-        at zero and away from it.
+        Within :meth:`reinstated`. A component at zero has no slope there, so where the likelihood
+        is seen to rise from zero, or to be higher further out, the search starts away from zero
+        too; where the fit is degenerate it always does.
         """
         free = np.arange(len(start)) != k
         slots = [self.p + self.active.index(n) for n in self.at_boundary if n in self.active]
         slots = [slot for slot in slots if slot != k]
+        begin, loose = start.copy(), free.copy()
+        begin[slots], loose[slots] = 0.0, False
+        best = self._search(begin, loose, penalised=False)[:2]
         # Where the data separate, large components explain them as well as a far coefficient does.
         aways = (0.4, 4.0) if self.direction is not None else (0.4,)
-        best: tuple[Floats, float] | None = None
-        for away in (0.0, *aways) if slots else (0.0,):
-            begin, loose = start.copy(), free.copy()
-            if away == 0:
-                begin[slots], loose[slots] = 0.0, False
-            else:
-                begin[slots] = np.where(np.abs(begin[slots]) < 0.05, away, begin[slots])
-            found, value, _ = self._search(begin, loose, penalised=False)
-            if best is None or value > best[1]:
-                best = found, value
-        assert best is not None
+        degenerate = self.direction is not None or self.sigma_penalised
+        for away in aways if slots else ():
+            if degenerate or self._rises(best[0], best[1], slots, away):
+                begin = start.copy()
+                begin[slots] = np.where(np.abs(start[slots]) < 0.05, away, start[slots])
+                found = self._search(begin, free, penalised=False)[:2]
+                best = found if found[1] > best[1] else best
         return best
+
+    def _rises(self, theta: Floats, value: float, slots: Sequence[int], away: float) -> bool:
+        """Whether the likelihood rises from zero in a component, or is higher ``away`` from it."""
+        for slot in slots:
+            for size in (AT_ZERO, away):
+                trial = theta.copy()
+                trial[slot] = max(abs(trial[slot]), size)
+                minus, slope = self.criterion(trial, penalised=False)
+                if -minus > value or slope[slot] < 0:
+                    return True
+        return False
 
     # -- the maximum ---------------------------------------------------------------------------
 

@@ -203,7 +203,7 @@ class CrossedLaplace:
         counts = np.bincount(
             self._cell_of_row[first, second], weights=w, minlength=shape[0] * shape[1]
         )
-        return counts.reshape(shape)
+        return np.asarray(counts, dtype=np.float64).reshape(shape)
 
     def _solve(self, curvature: Curvature, right: list[Floats]) -> list[Floats]:
         answer = [np.empty(0)] * len(right)

@@ -9,20 +9,20 @@ compares with a plain proportion: the conditional one belongs to an average read
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.polynomial.hermite_e import hermegauss
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, special, stats
+from scipy import special, stats
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from readerstudy.analysis.crossed_model import FAR_COEFFICIENT, LARGEST_SIGMA, CrossedModel
+from readerstudy.analysis.crossed_model import CrossedModel
+from readerstudy.analysis.likelihood_profile import profile_limits
 from readerstudy.analysis.proportions.counts import checked_level, one_of
 from readerstudy.analysis.result import Estimate, plain_numbers
-from readerstudy.analysis.separation import opens
 from readerstudy.analysis.small_sample import small_sample
 
 Floats = NDArray[np.float64]
@@ -223,59 +223,7 @@ class _Fit(CrossedModel):
         if self.complete and k >= self.p:
             # Far enough along the separating direction every deviation fits all readings.
             return 0.0, math.inf
-        peak = self._unpenalised_peak()
-        drop = float(stats.chi2.isf(1 - level, 1)) / 2
-        limits = []
-        with self.reinstated():
-            error = math.sqrt(max(float(self.covariance[k, k]), 1e-4))
-            for sign in (-1.0, 1.0):
-                warm = self.theta.copy()
-
-                known: dict[float, float] = {}
-
-                def below(
-                    value: float, warm: Floats = warm, known: dict[float, float] = known
-                ) -> float:
-                    warm[k] = value
-                    if value not in known:
-                        found, best = self.best_with(warm, k)
-                        # Penalised fits far out can have a second, higher peak of the Laplace
-                        # approximation's own making: the profile stays with the one it began at.
-                        warm[:] = found if best < peak + 1e-3 else warm
-                        known[value] = best - peak + drop
-                    return known[value]
-
-                limits.append(self._cross(below, float(self.theta[k]), sign, error, k))
-        self.criterion(self.theta)
-        return limits[0], limits[1]
-
-    def _cross(
-        self, below: Callable[[float], float], centre: float, sign: float, error: float, k: int
-    ) -> float:
-        """Where ``below`` turns negative going from the maximum in direction ``sign``."""
-        z = float(stats.norm.isf(0.025))
-        far = LARGEST_SIGMA if k >= self.p else FAR_COEFFICIENT
-        inner, step = centre, z * error
-        if self.direction is not None and k < self.p and opens(self.signed, k, sign):
-            return sign * math.inf
-        if below(centre) < 0:
-            # A penalised estimate far from the unpenalised peak: nothing is excluded on this side.
-            return 0.0 if k >= self.p and sign < 0 else sign * math.inf
-        for _ in range(30):
-            outer = inner + sign * step
-            if k >= self.p and outer <= 0:
-                # A standard deviation cannot fall below zero.
-                return 0.0 if below(0.0) > 0 else self._root(below, 0.0, inner)
-            if abs(outer) >= far:
-                return sign * math.inf
-            if below(outer) < 0:
-                return self._root(below, inner, outer)
-            inner, step = outer, 1.6 * step
-        return sign * math.inf
-
-    @staticmethod
-    def _root(below: Callable[[float], float], inner: float, outer: float) -> float:
-        return float(optimize.brentq(below, inner, outer, xtol=1e-5, rtol=1e-5))
+        return profile_limits(self, k, self._unpenalised_peak(), level)
 
     def _component(self, name: str, interval: str, level: float) -> Estimate:
         """A random effect's standard deviation with the profile interval."""

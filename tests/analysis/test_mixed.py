@@ -303,3 +303,17 @@ def test_the_marginal_interval_covers_within_its_stated_error():
 def test_the_marginal_interval_covers_in_a_long_run():
     assert coverage(5, 40, 2000, 1) > 0.87
     assert abs(coverage(25, 60, 2000, 2) - 0.95) < 0.025
+
+
+def test_a_degenerate_table_costs_a_fit_few_looks_at_the_likelihood(monkeypatch):
+    # Given tables that one reader, every reader or one kind of case answers alike;
+    looks = []
+    plain = CrossedLaplace.evaluate
+    monkeypatch.setattr(CrossedLaplace, "evaluate", lambda *args: looks.append(1) or plain(*args))
+    reader, case = (codes.ravel() for codes in np.indices((3, 8)))
+    for outcome in (np.ones(24), case % 2, reader == 0, reader % 2):
+        looks.clear()
+        # when they are fitted with profile intervals,
+        crossed_logistic(outcome.astype(float), reader, case)
+        # then no search wanders about a likelihood without a maximum.
+        assert len(looks) < 1500
