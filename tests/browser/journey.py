@@ -153,6 +153,7 @@ class Reader:
         page = self.page
         finish = page.get_by_role("button", name="Finish")
         finish.wait_for()
+        page.wait_for_timeout(260)  # a second Enter sooner would be a double press
         page.keyboard.press("Enter")
         finish.wait_for(state="hidden")
         expect(page.locator("body")).to_contain_text("Thank you")

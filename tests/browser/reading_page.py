@@ -46,6 +46,9 @@ class Reading:
 
     def press(self, *keys: str) -> Reading:
         for key in keys:
+            if key == "Enter" and self.page.locator(".cover").count():
+                # As a person does: not twice within a quarter of a second.
+                self.page.wait_for_timeout(260)
             self.page.keyboard.press(key)
         return self
 

@@ -16,6 +16,8 @@ export interface Action {
 }
 
 const STORED = "reading-keys";
+/** Two presses closer than this are one double press of a finger, ms. */
+export const TWICE = 250;
 
 export class Keys {
   private actions = new Map<string, Action>();
@@ -23,6 +25,8 @@ export class Keys {
   private own: Record<string, string[]> = {};
   /** Set while an overlay is open: only it gets keys. */
   held: ((event: KeyboardEvent) => void) | null = null;
+  /** When Enter was last pressed in the room itself: it may have brought the overlay. */
+  private entered = -Infinity;
 
   constructor() {
     try {
@@ -112,11 +116,13 @@ export class Keys {
   private pressed(event: KeyboardEvent): void {
     if (event.defaultPrevented || event.isComposing) return;
     if (this.held) {
-      // Held a moment too long, Enter must not leave the sheet that it has brought.
-      if (event.repeat && event.key === "Enter" && !isTyping(event.target)) event.preventDefault();
+      // Held a moment too long or pressed twice, Enter must not leave the sheet that it has brought.
+      const tooSoon = event.repeat || event.timeStamp - this.entered < TWICE;
+      if (tooSoon && event.key === "Enter" && !isTyping(event.target)) event.preventDefault();
       else this.held(event);
       return;
     }
+    if (event.key === "Enter") this.entered = event.timeStamp;
     let known = onLatin(event);
     // A French 6 is a hyphen without Shift, and that is a key of its own where no 6 is wanted.
     if (/^\d$/.test(known.key) && !this.list().some(({ keys }) => keys.includes(known.key))) known = event;
