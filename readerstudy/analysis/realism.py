@@ -27,6 +27,7 @@ from readerstudy.analysis.proportions.counts import checked_level
 from readerstudy.analysis.realism_pooled import (
     PooledRate,
     difference_four_ways,
+    forget_fits,
     mixed_rate,
     pooled_rate,
     reader_averaged,
@@ -125,12 +126,15 @@ def realism_rates(
     seed: int = 0,
     replicates: int = 10_000,
     by_label: bool = True,
+    mixed_model: bool = True,
 ) -> RealismResult:
     """Realism rates of a judgment table (see :mod:`readerstudy.analysis.judgments`).
 
     ``chance`` is the rate of a reader who cannot tell; ``margin`` asks for equivalence to it by two
-    one-sided tests at ``alpha``. Repeats and missing judgments are left out. Raises ``ValueError``
-    naming rows for faults in the table.
+    one-sided tests at ``alpha``. Repeats and missing judgments are left out. Simulations that only
+    look at the primary estimates leave out ``mixed_model``, which takes most of the time.
+
+    Raises ``ValueError`` naming rows for faults in the table.
     """
     checked_level(level)
     if not 0 < chance < 1:
@@ -152,6 +156,7 @@ def realism_rates(
             level=level,
             margin=margin,
             alpha=alpha,
+            mixed_model=mixed_model,
         )
 
     def against(key: str, other: str = "acquired", name: str = "") -> dict[str, Estimate]:
@@ -163,6 +168,7 @@ def realism_rates(
             level=level,
             name=name or "generated minus acquired",
             labels=(first, second),
+            mixed_model=mixed_model,
         )
 
     notes = list(matrix.notes)
@@ -204,9 +210,10 @@ def realism_rates(
         by_label=label_rates,
         label_difference=label_difference,
         hype=_hype(matrix, draws, level) if len(present) == 2 else None,
-        accuracy=_accuracy(matrix, top, bottom, level),
+        accuracy=_accuracy(matrix, top, bottom, level, mixed_model),
         notes=tuple(notes),
     )
+    forget_fits()
     return _with_adjusted_p(result)
 
 
@@ -270,7 +277,9 @@ def _by_reader(
     return out
 
 
-def _accuracy(matrix: JudgmentMatrix, top: Floats, bottom: Floats, level: float) -> PooledRate:
+def _accuracy(
+    matrix: JudgmentMatrix, top: Floats, bottom: Floats, level: float, mixed_model: bool
+) -> PooledRate:
     """Share of correct judgments over both origins, against one half.
 
     ``top`` and ``bottom`` are the bootstrap sums whose first two columns are acquired, generated:
@@ -282,7 +291,9 @@ def _accuracy(matrix: JudgmentMatrix, top: Floats, bottom: Floats, level: float)
     with np.errstate(divide="ignore", invalid="ignore"):
         draws = sums / (bottom[:, 0] + bottom[:, 1])
     name = "correct judgments"
-    pooled = pooled_rate(correct, draws, name=name, chance=0.5, level=level)
+    pooled = pooled_rate(
+        correct, draws, name=name, chance=0.5, level=level, mixed_model=mixed_model
+    )
     strata = [correct[:, mask] for mask in (~matrix.generated, matrix.generated) if mask.any()]
     if len(strata) < 2:
         return pooled

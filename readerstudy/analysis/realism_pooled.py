@@ -10,6 +10,7 @@ import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from scipy import special, stats
 from readerstudy.analysis import proportions
 from readerstudy.analysis.bootstrap import bootstrap_estimate
 from readerstudy.analysis.crossed_mean import u_statistic_difference, u_statistic_rate
-from readerstudy.analysis.mixed import crossed_logistic
+from readerstudy.analysis.mixed import MixedFit, crossed_logistic
 from readerstudy.analysis.realism_equivalence import (
     of_replicates,
     on_its_own_scale,
@@ -86,13 +87,22 @@ def pooled_rate(
     level: float,
     margin: float | None = None,
     alpha: float = 0.05,
+    mixed_model: bool = True,
 ) -> PooledRate:
-    """Pool ``real`` (readers, cases; NaN not read); ``replicates`` are its bootstrap means."""
+    """Pool ``real`` (readers, cases; NaN not read); ``replicates`` are its bootstrap means.
+
+    Without ``mixed_model`` the crossed logistic model, which takes nearly all of the time, is not
+    fitted, and its place holds NaN.
+    """
     present = np.isfinite(real)
     n, successes = int(present.sum()), int(np.nansum(real))
     u = u_statistic_rate(real, null=chance, level=level, name=name)
-    mixed = mixed_rate(real, null=chance, level=level, name=name)
-    if successes in (0, n) and n:
+    mixed = (
+        mixed_rate(real, null=chance, level=level, name=name)
+        if mixed_model
+        else _not_fitted(name, level, n)
+    )
+    if successes in (0, n) and n and mixed_model:
         mixed = _bounded_like(mixed, u)
     boot = bootstrap_estimate(
         replicates,
@@ -113,7 +123,8 @@ def pooled_rate(
             raise ValueError(f"margin {margin:g} around {chance:g} leaves 0 to 1; choose a smaller")
         for way, estimate in (("u_statistic", u), ("reader_averaged", averaged)):
             equivalence[way] = on_its_own_scale(estimate, chance, margin, alpha)
-        equivalence["mixed"] = on_the_logit(mixed, chance, margin, alpha)
+        if mixed_model:
+            equivalence["mixed"] = on_the_logit(mixed, chance, margin, alpha)
         equivalence["bootstrap"] = of_replicates(replicates, boot, chance, margin, alpha)
     return PooledRate(
         name=name,
@@ -146,10 +157,9 @@ def mixed_rate(real: Floats, *, null: float | None, level: float, name: str = "r
     against one half (where the conditional and the marginal null are the same) is in ``details``;
     it is the test where the outcome is constant and t has nothing to go by.
     """
-    r, c = np.nonzero(np.isfinite(real))
-    if len(r) == 0:
+    if not np.isfinite(real).any():
         return Estimate(name, math.nan, level=level, method="crossed logistic", n=0)
-    fit = crossed_logistic(real[r, c], r, c, interval="wald", level=level)
+    fit = _rate_fit(real.astype(float).tobytes(), len(real), level)
     averaged = fit.marginal
     assert averaged is not None
     intercept = fit.coefficients["intercept"]
@@ -190,6 +200,38 @@ def mixed_rate(real: Floats, *, null: float | None, level: float, name: str = "r
     )
 
 
+# A study with one generator, or one label, asks for the same fit several times.
+@lru_cache(maxsize=32)
+def _rate_fit(content: bytes, readers: int, level: float) -> MixedFit:
+    real = np.frombuffer(content).reshape(readers, -1)
+    r, c = np.nonzero(np.isfinite(real))
+    return crossed_logistic(real[r, c], r, c, interval="wald", level=level)
+
+
+@lru_cache(maxsize=32)
+def _difference_fit(content: bytes, readers: int, first: int, level: float) -> MixedFit:
+    """Fit of both sets side by side, the first columns of which are one of them."""
+    both = np.frombuffer(content).reshape(readers, -1)
+    r, c = np.nonzero(np.isfinite(both))
+    x = (c < first).astype(float)
+    return crossed_logistic(
+        both[r, c],
+        r,
+        c,
+        np.column_stack([np.ones(len(r)), x]),
+        names=["intercept", "origin"],
+        extra_factors={"reader by origin": 2 * r + x.astype(int)},
+        level=level,
+        interval="wald",
+    )
+
+
+def forget_fits() -> None:
+    """Let go of the fits that are kept for who asks again; a whole analysis ends with it."""
+    _rate_fit.cache_clear()
+    _difference_fit.cache_clear()
+
+
 def difference_four_ways(
     generated: Floats,
     acquired: Floats,
@@ -198,6 +240,7 @@ def difference_four_ways(
     level: float,
     name: str = "generated minus acquired",
     labels: tuple[str, str] = ("generated", "acquired"),
+    mixed_model: bool = True,
 ) -> dict[str, Estimate]:
     """Generated minus acquired realism rate by the four ways and the warned plain score.
 
@@ -218,7 +261,9 @@ def difference_four_ways(
         "u_statistic": u_statistic_difference(
             generated, acquired, level=level, name=name, labels=labels
         ),
-        "mixed": _mixed_difference(generated, acquired, level, name),
+        "mixed": _mixed_difference(generated, acquired, level, name)
+        if mixed_model
+        else _not_fitted(name, level, n),
         "bootstrap": bootstrap_estimate(
             replicates, estimate, null=0.0, level=level, name=name, n=n
         ),
@@ -229,29 +274,24 @@ def difference_four_ways(
     }
 
 
+def _not_fitted(name: str, level: float, n: int) -> Estimate:
+    return Estimate(name, math.nan, level=level, method="crossed logistic, not asked for", n=n)
+
+
 def _mixed_difference(generated: Floats, acquired: Floats, level: float, name: str) -> Estimate:
     """Log odds ratio of origin with reader, reader-by-origin and case random; t test.
 
     Readers differ in how well they tell the origins apart; without the reader-by-origin term the
     standard error of the difference would forget it.
     """
-    both = np.hstack([generated, acquired])
-    origin = np.concatenate([np.ones(generated.shape[1]), np.zeros(acquired.shape[1])])
-    r, c = np.nonzero(np.isfinite(both))
-    x = origin[c]
+    both = np.hstack([generated, acquired]).astype(float)
+    first = generated.shape[1]
+    read = np.isfinite(both)
     label = f"{name}, log odds ratio"
-    if len(np.unique(x)) < 2:
-        return Estimate(label, math.nan, level=level, method="crossed logistic", n=len(r))
-    fit = crossed_logistic(
-        both[r, c],
-        r,
-        c,
-        np.column_stack([np.ones(len(r)), x]),
-        names=["intercept", "origin"],
-        extra_factors={"reader by origin": 2 * r + x.astype(int)},
-        level=level,
-        interval="wald",
-    )
+    count = int(read.sum())
+    if not (read[:, :first].any() and read[:, first:].any()):
+        return Estimate(label, math.nan, level=level, method="crossed logistic", n=count)
+    fit = _difference_fit(both.tobytes(), len(both), first, level)
     effect = fit.coefficients["origin"]
     open_ended = bool(effect.notes)  # separated: the interval is the profile's
     lower, upper = (effect.lower, effect.upper) if open_ended else effect.details["t_interval"]
@@ -270,7 +310,7 @@ def _mixed_difference(generated: Floats, acquired: Floats, level: float, name: s
         p_value=ratio_p if open_ended else effect.details["t_p"],
         method="crossed logistic (Laplace): reader, reader by origin, case; "
         + ("likelihood-ratio test, profile interval" if open_ended else "t test and interval"),
-        n=len(r),
+        n=count,
         details={
             "likelihood_ratio": ratio,
             "likelihood_ratio_p": ratio_p,

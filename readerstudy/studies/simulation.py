@@ -91,9 +91,10 @@ def reached(plan: AnalysisPlan) -> Callable[[pd.DataFrame], bool]:
             margin=plan.equivalence_margin,
             alpha=plan.alpha,
             level=1 - plan.alpha,
-            # The bootstrap stands beside the primary estimate and does not enter it.
+            # Bootstrap and mixed model stand beside the primary estimate and do not enter it.
             replicates=20,
             by_label=False,
+            mixed_model=False,
         )
         p = _primary(found, plan).p_value
         return p is not None and p <= plan.alpha

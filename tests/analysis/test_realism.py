@@ -390,3 +390,19 @@ def test_all_alike_is_no_certainty_by_any_way():
     assert rate.bootstrap.lower is None
     assert rate.bootstrap.p_value is None
     assert not any(e.details["equivalent"] for e in rate.equivalence.values())
+
+
+def test_without_the_mixed_model_the_other_ways_are_what_they_were():
+    """Simulations look at the primary estimates alone, and need not wait for the fits."""
+    table = judgment_table(readers=4, cases=24, seed=5)
+    whole = realism_rates(table, replicates=50, margin=0.1)
+    quick = realism_rates(table, replicates=50, margin=0.1, mixed_model=False)
+    for origin, rate in whole.by_origin.items():
+        other = quick.by_origin[origin]
+        assert other.u_statistic == rate.u_statistic
+        assert other.equivalence["u_statistic"] == rate.equivalence["u_statistic"]
+        assert math.isnan(other.mixed.estimate)
+        assert "not asked for" in other.mixed.method
+        assert "mixed" not in other.equivalence
+    assert quick.difference["u_statistic"] == whole.difference["u_statistic"]
+    assert quick.accuracy.primary == whole.accuracy.primary
