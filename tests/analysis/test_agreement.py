@@ -627,3 +627,16 @@ def test_intervals_cover_at_their_level_closely():
     for n in (30, 100, 300):
         for name, share in _covered(4000, n, seed=n).items():
             assert 0.93 <= share <= 0.965, (name, n, share)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.109375])
+def test_icc_of_subjects_that_do_not_differ_at_all_is_answered(scale):
+    """Found by a property test: every subject has the same mean, so that ICC(2,1) is -1/(k-1) with
+    its limits, the pole of the step to the mean of k ratings."""
+    found = icc(np.array([[2, 2, 3], [2, 3, 2], [2, 3, 2], [3, 3, 1]]) * scale, bootstrap=0)
+    assert found["ICC(2,1)"].estimate == pytest.approx(-0.5)
+    assert found["ICC(2,1)"].lower == pytest.approx(-0.5)
+    mean = found["ICC(2,k)"]
+    assert math.isnan(mean.estimate)
+    assert (mean.lower, mean.upper) == (None, None)
+    assert mean.notes == ("not defined: the estimated total variance is not positive",)

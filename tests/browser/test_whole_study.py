@@ -111,6 +111,7 @@ def test_one_study_goes_through_every_room(
     main = page.locator("main")
     expect(main).to_contain_text("48 of 48 readings by 2 readers")
     expect(main).to_contain_text("Readers judged generated scans real in")
+    page.wait_for_load_state("networkidle")
     for figure in page.locator("img.figure").all():
         assert figure.evaluate("image => image.complete && image.naturalWidth > 0")
     table = page.request.get(f"{study}report/judgments.csv")

@@ -172,7 +172,10 @@ export class CaseScreen {
     const { status, network } = error as Partial<FrameError>;
     const retry = (): void => void this.show(item);
     if (status === 401 || status === 403) this.events.signedOut(retry);
-    else this.parts.message.notShown(network ?? false, retry, () => this.events.reported(item, error));
+    else {
+      const report = (): void => this.events.reported(item, error);
+      this.parts.message.notShown(network ?? false, (status ?? 0) >= 500, retry, report);
+    }
   }
 
   /** Takes the image away; nothing can be said of it any more. */

@@ -54,8 +54,9 @@ export class StageMessage {
     this.again(retry);
   }
 
-  /** A frame was not shown: the network is gone, or the frame is bad. */
-  notShown(network: boolean, retry: () => void, report: () => void): void {
+  /** A frame was not shown: the network is gone, or the frame is bad. ``passing``: the server was in
+   * trouble of its own, which may be over in a moment. */
+  notShown(network: boolean, passing: boolean, retry: () => void, report: () => void): void {
     const words = network
       ? "Waiting for the network. The case comes by itself when it is back."
       : "Frame could not be shown. Retry, or report a technical problem.";
@@ -63,6 +64,6 @@ export class StageMessage {
     const again = this.button("Retry", retry, "button primary");
     this.say(words, h("p", { class: "row" }, again, this.button("Report and go on", report)));
     again.focus();
-    this.again(network ? retry : null);
+    this.again(network || passing ? retry : null);
   }
 }

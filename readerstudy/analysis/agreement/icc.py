@@ -72,7 +72,7 @@ def icc(
         bounds[f"ICC({form},k)"] = (_stepped(low), _stepped(high))
     bounds["ICC(2,1)"] = _two_way_bounds(values["ICC(2,1)"], bms, jms, ems, n, k, tail)
     low, high = bounds["ICC(2,1)"]
-    bounds["ICC(2,k)"] = (k * low / (1 + low * (k - 1)), k * high / (1 + high * (k - 1)))
+    bounds["ICC(2,k)"] = (_spearman_brown(low, k), _spearman_brown(high, k))
 
     found: dict[str, Estimate] = {}
     for form in FORMS:
@@ -84,7 +84,12 @@ def icc(
             note = "not defined: the estimated total variance is not positive"
             found[form] = _plain(form, float("nan"), level, n, k, (*own, note))
             continue
-        if not (np.isfinite(lower) and np.isfinite(upper)):
+        if np.isneginf(lower):
+            own.append(
+                f"unbounded below: the lower limit of a single rating is at or beyond -1/{k - 1}, "
+                "where the mean of the ratings has no reliability at all"
+            )
+        elif not (np.isfinite(lower) and np.isfinite(upper)):
             own.append("degenerate: no variance within subjects; the interval is not defined")
         if values[form] < 0:
             own.append("negative: subjects differ less than ratings of one subject do")
@@ -178,6 +183,12 @@ def _two_way_bounds(
     low = n * (bms - upper_f * ems) / (upper_f * noise + n * bms)
     high = n * (lower_f * bms - ems) / (noise + n * lower_f * bms)
     return float(low), float(high)
+
+
+def _spearman_brown(single: float, k: int) -> float:
+    """Reliability of the mean of ``k`` ratings; minus infinity at and beyond the pole."""
+    scale = 1 + single * (k - 1)
+    return float("-inf") if scale <= 1e-12 else k * single / scale
 
 
 _METHODS = {
