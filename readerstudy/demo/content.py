@@ -213,29 +213,32 @@ def simulate(reader: Reader, population: Population) -> None:
         form.cues.terms,
         population,
     )
-    moment = study.opened_at or timezone.now()
     consent = Protocol.model_validate(study.protocol).consent
     if reader.consented_at is None:
         entering.consent(reader, version=consent.version)
     for session in reader.sessions.filter(finished_at__isnull=True):
         entering.note_environment(reader, {"simulated": True})
-        entering.begin(reader, at=moment)
         presentations = list(
             Presentation.objects.filter(session=session)
             .select_related("case__scan", "repeat_of")
             .prefetch_related("case__scan__labels")
             .order_by("position")
         )
-        for presentation in presentations:
-            case = presentation.case
-            reading = drawn.read(
-                str(case.number),
-                generated=case.scan.origin == Scan.Origin.GENERATED,
-                labels=[label.name for label in case.scan.labels.all()],
+        read = [
+            drawn.read(
+                str(presentation.case.number),
+                generated=presentation.case.scan.origin == Scan.Origin.GENERATED,
+                labels=[label.name for label in presentation.case.scan.labels.all()],
                 position=presentation.position,
                 list_length=len(presentations),
                 showing=2 if presentation.repeat_of else 1,
             )
+            for presentation in presentations
+        ]
+        # The session ends now: nothing that was read lies in the future.
+        moment = timezone.now() - timedelta(seconds=sum(reading.seconds for reading in read))
+        entering.begin(reader, at=moment)
+        for presentation, reading in zip(presentations, read, strict=True):
             moment += timedelta(seconds=reading.seconds)
             for revision, said in enumerate(reading.revisions, start=1):
                 milliseconds = round(1000 * reading.seconds)

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
+from readerstudy.studies import wording
 from readerstudy.studies.enrolment import sees_the_archive
 from readerstudy.studies.lists import draw_lists, is_asked_for_origin
 from readerstudy.studies.models import Reader, Study
@@ -276,7 +277,8 @@ def _plan(protocol: Protocol) -> list[Check]:
             "endpoint",
             "Primary endpoint",
             "failed" if problem else "passed",
-            problem or f"“{plan.primary}” can be computed from what readers are asked.",
+            problem
+            or f"{wording.ENDPOINTS[plan.primary]}: can be computed from what readers are asked.",
             "analysis",
         )
     )

@@ -28,10 +28,10 @@ REGIONS = {"no": "No", "optional": "May be drawn", "required": "Must be drawn"}
 BALANCE = {"label": "Pathology", "generator": "Generator", "view": "View", "sex": "Sex"}
 ENDPOINTS = {
     "realism-generated": "Realism rate of generated scans against chance",
-    "realism-difference": "Realism rate, acquired minus generated",
+    "realism-difference": "Realism rate, generated minus acquired",
     "auc": "AUC of confidence-weighted judgments against chance",
     "accuracy": "Share of correct answers against chance",
-    "quality-difference": "Image quality, acquired minus generated",
+    "quality-difference": "Image quality, generated minus acquired",
 }
 TASKS = {
     "single": "Real or synthetic, one scan at a time",

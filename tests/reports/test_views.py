@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.test import Client
+from django.utils import timezone
 
 from readerstudy.audit.models import Entry
 from readerstudy.demo.content import simulate
@@ -20,10 +21,11 @@ from readerstudy.demo.simulated_readers import Population
 from readerstudy.jobs.models import Job
 from readerstudy.reading import entering
 from readerstudy.reading.form import NO_FINDING, Answer, FindingSaid
+from readerstudy.reading.models import Reading
 from readerstudy.reading.recording import record_reading
 from readerstudy.reports import judgments, statistics
 from readerstudy.studies import lifecycle
-from readerstudy.studies.models import Membership, Presentation, Study
+from readerstudy.studies.models import Membership, Presentation, Session, Study
 from readerstudy.studies.protocol import AnalysisPlan, Design, Phase
 from tests.factories import make_open_study, make_protocol, make_user, say
 
@@ -189,6 +191,13 @@ def test_the_table_holds_the_standing_revision_of_every_presentation(closed_stud
         assert int(row["revisions"]) == presentation.readings.count()
         assert row["origin"] == presentation.case.scan.origin
         assert bool(row["repeat_of"]) == (presentation.repeat_of_id is not None)
+
+
+def test_no_simulated_reading_lies_in_the_future(closed_study: Study) -> None:
+    readings = Reading.objects.filter(presentation__session__reader__study=closed_study)
+    assert readings.latest("received_at").received_at <= timezone.now()
+    for session in Session.objects.filter(reader__study=closed_study):
+        assert session.started_at <= session.finished_at <= timezone.now()
 
 
 def test_the_page_the_figures_and_the_numbers_agree(
