@@ -16,7 +16,7 @@ from scipy import stats
 
 from readerstudy.analysis.bootstrap import interval_from
 from readerstudy.analysis.proportions.counts import ALTERNATIVES, checked_level, one_of
-from readerstudy.analysis.rating_counts import checked_ratings
+from readerstudy.analysis.rating_counts import checked_ratings, paired_ratings
 from readerstudy.analysis.result import Estimate
 from readerstudy.analysis.roc_curve import bootstrap_curves, curve, partial_areas
 
@@ -113,18 +113,13 @@ def compare_partial_paired(
     one_of(axis, ("false positive", "true positive"), "axis")
     one_of(alternative, ALTERNATIVES, "alternative")
     low, high = _range(between)
-    a, b = np.asarray(first, dtype=float).ravel(), np.asarray(second, dtype=float).ravel()
-    if len(a) != len(b):
-        raise ValueError(f"paired ratings differ in length: {len(a)} and {len(b)}")
-    together = np.where(np.isfinite(a) & np.isfinite(b), a, np.nan)
-    _, labels, missing = checked_ratings(together, truth)
-    kept = np.isfinite(together)
+    a, b, labels, missing = paired_ratings(first, second, truth)
     areas = functools.partial(
         _areas, low=low, high=high, swap=axis == "true positive", standardised=standardised
     )
     values = []
     draws = np.zeros(replicates)
-    for sign, scores in ((1, a[kept]), (-1, b[kept])):
+    for sign, scores in ((1, a), (-1, b)):
         shape = curve(scores, labels)
         values.append(float(areas(shape.false_positive[None], shape.true_positive[None])[0]))
         # The same seed for both: the same cases are drawn.

@@ -9,6 +9,22 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
+def paired_ratings(
+    first: ArrayLike, second: ArrayLike, truth: ArrayLike
+) -> tuple[Floats, Floats, Bools, int]:
+    """Two ratings of the same cases, boolean truth, and how many cases without both were left out.
+
+    Raises ``ValueError`` for unequal lengths and what :func:`checked_ratings` refuses.
+    """
+    a, b = np.asarray(first, dtype=float).ravel(), np.asarray(second, dtype=float).ravel()
+    if len(a) != len(b):
+        raise ValueError(f"paired ratings differ in length: {len(a)} and {len(b)}")
+    together = np.where(np.isfinite(a) & np.isfinite(b), a, np.nan)
+    _, labels, missing = checked_ratings(together, truth)
+    kept = np.isfinite(together)
+    return a[kept], b[kept], labels, missing
+
+
 def checked_ratings(ratings: ArrayLike, truth: ArrayLike) -> tuple[Floats, Bools, int]:
     """Finite ratings, boolean truth and how many missing (NaN) ratings were left out.
 

@@ -24,11 +24,10 @@ from readerstudy.analysis.hype import hype_infinity, hype_time, staircase_next
 from readerstudy.analysis.judgments import ORIGINS, JudgmentMatrix, judgment_matrix
 from readerstudy.analysis.multiplicity import adjust
 from readerstudy.analysis.proportions.counts import checked_level
+from readerstudy.analysis.realism_mixed import forget_fits, mixed_rate
 from readerstudy.analysis.realism_pooled import (
     PooledRate,
     difference_four_ways,
-    forget_fits,
-    mixed_rate,
     pooled_rate,
     reader_averaged,
 )

@@ -20,7 +20,7 @@ from readerstudy.analysis.delong import delong_covariance, placements, separatio
 from readerstudy.analysis.partial_area import compare_partial_paired, partial_auc
 from readerstudy.analysis.proper import ProperFit, proper_fit
 from readerstudy.analysis.proportions.counts import ALTERNATIVES, checked_level, one_of
-from readerstudy.analysis.rating_counts import checked_ratings
+from readerstudy.analysis.rating_counts import checked_ratings, paired_ratings
 from readerstudy.analysis.result import Estimate
 from readerstudy.analysis.roc_curve import (
     RocCurve,
@@ -142,13 +142,8 @@ def compare_paired(
     """
     checked_level(level)
     one_of(alternative, ALTERNATIVES, "alternative")
-    a, b = np.asarray(first, dtype=float).ravel(), np.asarray(second, dtype=float).ravel()
-    if len(a) != len(b):
-        raise ValueError(f"paired ratings differ in length: {len(a)} and {len(b)}")
-    together = np.where(np.isfinite(a) & np.isfinite(b), a, np.nan)
-    _, labels, missing = checked_ratings(together, truth)
-    kept = np.isfinite(together)
-    areas, matrix = delong_covariance(np.vstack([a[kept], b[kept]]), labels)
+    a, b, labels, missing = paired_ratings(first, second, truth)
+    areas, matrix = delong_covariance(np.vstack([a, b]), labels)
     variance = float(matrix[0, 0] + matrix[1, 1] - 2 * matrix[0, 1])
     notes = [f"{missing} cases without both ratings left out"] if missing else []
     details = {"first": float(areas[0]), "second": float(areas[1]), "covariance": matrix}

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from readerstudy.imaging import audit_pairs, storage
+from readerstudy.imaging import audit_pairs
 from readerstudy.imaging.access import researchers_only
 from readerstudy.imaging.cue_plot import cue_plot
 from readerstudy.imaging.models import Scan
@@ -116,11 +116,7 @@ def audit_page(request: HttpRequest) -> HttpResponse:
 def rendered_picture(request: HttpRequest, job_id: uuid.UUID, place: int) -> HttpResponse:
     """An example of an audit as it was rendered."""
     job = get_object_or_404(Job.objects.visible_to(request.user), public_id=job_id, kind=KIND)  # type: ignore[arg-type]
-    key = job.result.get("pictures", {}).get(str(place))
-    try:
-        content = storage.read_bytes(key) if key else None
-    except FileNotFoundError:
-        content = None
+    content = audit_pairs.kept(job.result.get("pictures"), place)
     if content is None:
         raise Http404("There is no such picture: run the audit again.")
     response = HttpResponse(content, content_type="image/jpeg")

@@ -43,3 +43,12 @@ def keep(frames: Iterable[tuple[int, NDArray[np.uint16], int]]) -> dict[str, str
         storage.put_bytes(key, content)
         keys[str(place)] = key
     return keys
+
+
+def kept(keys: dict[str, str] | None, place: int) -> bytes | None:
+    """The picture that :func:`keep` stored for a place, JPEG; None where there is none."""
+    key = (keys or {}).get(str(place))
+    try:
+        return storage.read_bytes(key) if key else None
+    except FileNotFoundError:
+        return None

@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from readerstudy.imaging import cue_plot, storage
+from readerstudy.imaging import audit_pairs, cue_plot
 from readerstudy.studies import blinding, drafting, implications, lifecycle, locking, progress
 from readerstudy.studies.errors import CannotLock, StudyError
 from readerstudy.studies.forms import DueForm, NameForm, ReasonForm
@@ -65,11 +65,7 @@ def overview(request: HttpRequest, study: Study) -> HttpResponse:
 @require_safe
 def audit_picture(request: HttpRequest, study: Study, place: int) -> HttpResponse:
     """A case that is typical of a cue, small, as its frame was audited."""
-    key = study.blinding.get("pictures", {}).get(str(place))
-    try:
-        content = storage.read_bytes(key) if key else None
-    except FileNotFoundError:
-        content = None
+    content = audit_pairs.kept(study.blinding.get("pictures"), place)
     if content is None:
         raise Http404("There is no such picture.")
     response = HttpResponse(content, content_type="image/jpeg")
