@@ -315,18 +315,38 @@ class Form(Part):
         return self
 
 
+# What a form asks when a file leaves it out, where the task does not tell readers its purpose.
+_QUIET: dict[str, Any] = {"judgment": False, "confidence": "none", "quality": "5-point"}
+
+
 class Phase(Part):
     """One part of a study. Most have one; a purpose-blinded study has two."""
 
     title: str = Field("", max_length=100, description="Shown to readers.")
     task: Literal["single", "forced-choice", "quality", "diagnosis"] = "single"
     alternatives: int = Field(2, ge=2, le=16, description="Scans side by side in forced choice.")
-    form: Form = Field(default_factory=Form)
+    form: Form = Field(
+        default_factory=Form,
+        description="Left out, quality and diagnosis ask neither for the origin nor for cues.",
+    )
     exposure: Exposure = Field(default_factory=Exposure)
     instructions: str = ""
     ask_whether_noticed: bool = Field(
         False, description="After a purpose-blinded phase: did you notice anything?"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_task(cls, data: Any) -> Any:
+        """What is left out of the form follows from the task: quality and diagnosis ask neither
+        for the origin nor for cues to it."""
+        if not isinstance(data, dict) or data.get("task") not in ("quality", "diagnosis"):
+            return data
+        form = data.get("form", {})
+        cues = form.get("cues", {}) if isinstance(form, dict) else None
+        if not isinstance(cues, dict):
+            return data
+        return {**data, "form": {**_QUIET, **form, "cues": {"ask": False, **cues}}}
 
 
 class Consent(Part):

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from readerstudy.studies import wording
 from readerstudy.studies.models import Study
-from readerstudy.studies.protocol import Phase, Protocol, Stratum
+from readerstudy.studies.protocol import Phase, Protocol, Question, Stratum
 from readerstudy.studies.wording import Word
 
 
@@ -57,11 +57,26 @@ def read_out(study: Study, protocol: Protocol) -> list[Chapter]:
                     {n: wording.PROTOCOL[n] for n in ("readers_expected", "show_own_score")},
                 ),
                 *_lines(protocol.consent, wording.CONSENT),
-                *(("Profile", question.text) for question in protocol.profile_questions),
+                *(("Profile", _asked(question)) for question in protocol.profile_questions),
             ],
         ),
     ]
     return chapters
+
+
+def as_amended(locked: list[Chapter], now: list[Chapter]) -> list[Chapter]:
+    """The locked protocol, with what amendments made of a value said beside it."""
+    return [
+        Chapter(
+            before.title,
+            before.step,
+            [
+                (label, value if value == new else f"{value}\nAmended to: {new}")
+                for (label, value), (_, new) in zip(before.lines, after.lines, strict=True)
+            ],
+        )
+        for before, after in zip(locked, now, strict=True)
+    ]
 
 
 def describe(stratum: Stratum) -> str:
@@ -121,8 +136,21 @@ def _phase(number: int, phase: Phase) -> Chapter:
         chapter.lines.append(("Findings", "Not asked"))
     cues = phase.form.cues
     chapter.lines.append(("Cues", ", ".join(cues.terms) if cues.ask else "Not asked"))
-    chapter.lines += [("Extra question", question.text) for question in phase.form.questions]
+    chapter.lines += [("Extra question", _asked(question)) for question in phase.form.questions]
     return chapter
+
+
+def _asked(question: Question) -> str:
+    """“Is the view adequate? (one of: yes, no; required)”."""
+    kind = wording.QUESTION["kind"].choices[question.kind].lower()
+    says = [f"{kind}: {', '.join(question.options)}" if question.options else kind]
+    if question.minimum is not None:
+        says.append(f"at least {question.minimum:g}")
+    if question.maximum is not None:
+        says.append(f"at most {question.maximum:g}")
+    if question.required:
+        says.append("required")
+    return f"{question.text} ({'; '.join(says)})"
 
 
 def _lines(part: BaseModel, words: dict[str, Word]) -> list[tuple[str, str]]:

@@ -298,9 +298,6 @@ def neighbours(key: str) -> tuple[Step | None, Step | None]:
 
 def presets() -> dict[str, list[schema.Phase]]:
     """Phase sequences to begin from."""
-    quiet = schema.Form(
-        judgment=False, confidence="none", quality="5-point", cues=schema.Cues(ask=False)
-    )
     return {
         "single": [schema.Phase(title="Reading")],
         "forced-choice": [
@@ -310,11 +307,9 @@ def presets() -> dict[str, list[schema.Phase]]:
                 form=schema.Form(judgment=False, findings=schema.Findings(ask=False)),
             )
         ],
-        "quality": [schema.Phase(title="Image quality", task="quality", form=quiet)],
+        "quality": [schema.Phase(title="Image quality", task="quality")],
         "purpose-blinded": [
-            schema.Phase(
-                title="Diagnostic reading", task="diagnosis", form=quiet, ask_whether_noticed=True
-            ),
+            schema.Phase(title="Diagnostic reading", task="diagnosis", ask_whether_noticed=True),
             schema.Phase(title="Real or synthetic"),
         ],
     }

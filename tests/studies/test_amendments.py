@@ -114,6 +114,7 @@ def test_the_owner_amends_on_the_page(client: Client) -> None:
     assert [c["path"] for c in study.amendments.get().changes] == ["plan.alpha"]
     shown = client.get(reverse("studies:protocol", args=[study.public_id])).content.decode()
     assert "Amendment 1" in shown
+    assert "0.05<br>Amended to: 0.01" in shown
 
 
 def test_the_preregistration_file_is_signed_and_notices_a_change(client: Client) -> None:

@@ -42,6 +42,23 @@ def test_a_title_is_enough() -> None:
     assert given.seed is None
 
 
+def test_a_phase_that_hides_its_purpose_asks_nothing_of_it_unless_told_to() -> None:
+    # given a file that says no more than the task, and one that says more
+    short = protocol_file.parse("title: A\nphases:\n  - task: diagnosis\n  - task: single\n")
+    long = protocol_file.parse(
+        "title: A\nphases:\n  - task: quality\n    form: {judgment: true, cues: {ask: true}}\n"
+    )
+    # then nothing gives the purpose away, and what is said is kept for the checks to refuse
+    hidden, open_ = short.phases
+    assert (hidden.form.judgment, hidden.form.confidence, hidden.form.cues.ask) == (
+        False,
+        "none",
+        False,
+    )
+    assert (open_.form.judgment, open_.form.cues.ask) == (True, True)
+    assert (long.phases[0].form.judgment, long.phases[0].form.cues.ask) == (True, True)
+
+
 @pytest.mark.parametrize(
     ("text", "line", "says"),
     [

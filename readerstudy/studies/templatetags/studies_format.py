@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from django import template
@@ -29,6 +30,9 @@ def deed(action: str) -> str:
     return f"{noun}: {verb.replace('_', ' ')}" if verb else noun
 
 
+_DIGEST = re.compile("[0-9a-f]{32,}")
+
+
 @register.filter
 def brief(details: dict[str, Any]) -> str:
     """The first few details in one line."""
@@ -36,9 +40,11 @@ def brief(details: dict[str, Any]) -> str:
     for key, value in details.items():
         if value in (None, "", [], {}):
             continue
-        text = f"{len(value)} of them" if isinstance(value, list | dict) else str(value)
-        parts.append(f"{key.replace('_', ' ')} {text if len(text) <= 40 else text[:37] + '…'}")
-    return ", ".join(parts[:3]) or "details"
+        text = str(len(value)) if isinstance(value, list | dict) else str(value)
+        longest = 12 if _DIGEST.fullmatch(text) else 40
+        text = text if len(text) <= longest else text[:longest].rstrip() + "…"
+        parts.append(f"{key.replace('_', ' ')}: {text}")
+    return "; ".join(parts[:3]) or "details"
 
 
 @register.filter

@@ -44,7 +44,7 @@ def for_study(request: HttpRequest, study: Study) -> HttpResponse:
         margin=plan.equivalence_margin or 0.1,
         alpha=plan.alpha,
         readers=max(2, enrolled or protocol.readers_expected),
-        cases=max(10, both if kind == "auc" else generated),
+        cases=max(2, both if kind == "auc" else generated) if strata else 100,
     )
     return _page(request, study, start)
 

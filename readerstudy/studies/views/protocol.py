@@ -12,25 +12,28 @@ from django.views.decorators.http import require_POST
 
 from readerstudy.imaging import cue_plot
 from readerstudy.studies import blinding, checks, drafting, implications, setup, wording
+from readerstudy.studies.amendments import in_force
 from readerstudy.studies.errors import StudyError
 from readerstudy.studies.forms import QuestionForm
 from readerstudy.studies.models import Reader, Study
 from readerstudy.studies.permissions import may, study_view
 from readerstudy.studies.protocol import Phase, Protocol
-from readerstudy.studies.reading_out import read_out
+from readerstudy.studies.reading_out import as_amended, read_out
 
 
 @study_view("see")
 def show(request: HttpRequest, study: Study) -> HttpResponse:
     """The whole protocol in words, for everybody with a role."""
-    protocol = Protocol.model_validate(study.protocol)
+    chapters = read_out(study, _protocol(study))
+    if study.amendments.exists():
+        chapters = as_amended(chapters, read_out(study, in_force(study)))
     return render(
         request,
         "studies/protocol.html",
         {
             "study": study,
             "here": "protocol",
-            "chapters": read_out(study, protocol),
+            "chapters": chapters,
             "may_edit": may(request.user, "edit", study),
             "may_export": may(request.user, "export", study),
             "may_amend": may(request.user, "amend", study),
@@ -184,8 +187,9 @@ def _changed_phases(phases: list[Phase], posted: Any) -> list[Phase]:
         return setup.presets()[posted["preset"]]
     if posted.get("add") in wording.TASKS:
         task = posted["add"]
-        source = setup.presets()["quality" if task == "diagnosis" else task][0]
-        return [*phases, source.model_copy(update={"task": task, "title": ""}, deep=True)]
+        if task == "diagnosis":
+            return [*phases, Phase(task="diagnosis")]
+        return [*phases, setup.presets()[task][0].model_copy(update={"title": ""}, deep=True)]
     for deed in ("remove", "up"):
         if posted.get(deed, "").isdigit() and int(posted[deed]) < len(phases):
             number = int(posted[deed])
