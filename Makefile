@@ -10,7 +10,7 @@ CHECK := SECRET_KEY=only-for-checks DATA_DIR=$(CURDIR)/build/check
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types contracts migrations schema frontend-test tests services \
-        bench faults load clean chromium
+        bench faults load clean browsers
 
 help:
 	@echo "make demo    set everything up and start the demo (PORT=$(PORT), DATA_DIR=data)"
@@ -84,14 +84,14 @@ frontend-test: static/dist/.built $(VENV)/.dev
 	@echo "==> front-end tests"
 	@$(PY) frontend/build.py test
 
-chromium: $(VENV)/.dev
-	@$(PY) tests/browser/find_chromium.py --install
+browsers: $(VENV)/.dev
+	@$(PY) tests/browser/find_browsers.py --install
 
 # A process a core, files kept whole; the processes, not the libraries within, share the cores.
 tests services: export PYTEST_ADDOPTS ?= -n logical --maxprocesses 4 --dist loadfile
 tests services: export OMP_NUM_THREADS ?= 1
 
-tests: $(VENV)/.dev static/dist/.built chromium
+tests: $(VENV)/.dev static/dist/.built browsers
 	@echo "==> tests"
 	@$(PY) -m pytest -q -m "not services and not faults and not load and not bench"
 
@@ -99,13 +99,13 @@ services: $(VENV)/.dev static/dist/.built
 	@echo "==> tests against the servers that answer here"
 	@$(PY) tests/with_services.py
 
-bench: $(VENV)/.dev static/dist/.built chromium
+bench: $(VENV)/.dev static/dist/.built browsers
 	@$(PY) -m benchmarks
 
-faults: $(VENV)/.dev static/dist/.built chromium
+faults: $(VENV)/.dev static/dist/.built browsers
 	@$(PY) -m pytest -q -m faults
 
-load: $(VENV)/.dev static/dist/.built chromium
+load: $(VENV)/.dev static/dist/.built browsers
 	@$(PY) -m pytest -q -m load
 
 clean:

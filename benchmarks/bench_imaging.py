@@ -40,7 +40,7 @@ from readerstudy.imaging.decoding.examine import Examiner, decode
 from readerstudy.imaging.decoding.limits import Limits
 from readerstudy.imaging.deidentification import deidentify, kept_header
 from readerstudy.imaging.rendering import RenderingProtocol
-from tests.browser.find_chromium import find
+from tests.browser.find_browsers import find
 from tests.imaging.dicom_files import chest, make, write
 
 KEY = b"k" * 32

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.find_chromium import find
+from tests.browser.find_browsers import find
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
 # pytest-django's live server and Playwright's event loop live in one thread.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
@@ -50,21 +50,28 @@ def films() -> Path:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """One headless Chromium for the whole run, or the Firefox whose path ``TEST_FIREFOX`` is."""
+def playwright() -> Iterator[Playwright]:
     from playwright.sync_api import sync_playwright
 
-    firefox = os.environ.get("TEST_FIREFOX")
-    path = firefox or find()
-    if path is None:
-        pytest.fail("no Chromium: run 'python tests/browser/find_chromium.py --install'")
-    with sync_playwright() as playwright:
-        if firefox:
-            started = playwright.firefox.launch(channel="moz-firefox", executable_path=path)
-        else:
-            started = playwright.chromium.launch(executable_path=path, args=QUIET_FLAGS)
+    with sync_playwright() as started:
         yield started
-        started.close()
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """One headless Chromium for the whole run, or the Firefox whose path ``TEST_FIREFOX`` is."""
+    if os.environ.get("TEST_FIREFOX"):
+        from tests.browser import firefox
+
+        with firefox.started(playwright, os.environ["TEST_FIREFOX"]) as started:
+            yield started
+        return
+    path = find()
+    if path is None:
+        pytest.fail("no Chromium: run 'python tests/browser/find_browsers.py --install'")
+    started = playwright.chromium.launch(executable_path=path, args=QUIET_FLAGS)
+    yield started
+    started.close()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from readerstudy.studies.models import Study
@@ -18,6 +19,24 @@ def sign_in(context: BrowserContext, live_server: Any, room: ReadingRoom, reader
     client.force_login(room.users[reader])
     cookie = client.cookies["sessionid"]
     context.add_cookies([{"name": "sessionid", "value": cookie.value, "url": live_server.url}])
+
+
+def walk_to(page: Page, name: str) -> None:
+    """Tab until the focused control's label contains ``name``."""
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        found = page.evaluate(
+            """name => {
+              const focused = document.activeElement;
+              if (!focused.matches("a, button, input, select, textarea")) return false;
+              const label = focused.labels?.[0]?.textContent ?? "";
+              return (focused.textContent + label).includes(name);
+            }""",
+            name,
+        )
+        if found:
+            return
+    pytest.fail(f"{name!r} was not reached by Tab")
 
 
 class Reading:

@@ -12,7 +12,7 @@ from readerstudy.reading.models import Cue, Debriefing, Environment, Finding
 from readerstudy.reading.models import Reading as Row
 from readerstudy.studies.models import Frame
 from readerstudy.studies.protocol import Design, Exposure, Findings, Form, Phase, default_profile
-from tests.browser.reading_page import Reading, sign_in
+from tests.browser.reading_page import Reading, sign_in, walk_to
 from tests.reading.rooms import ReadingRoom, make_room
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -49,6 +49,7 @@ def test_a_whole_study_by_keyboard_alone(
     reading = enter(context, page, live_server, room)
     tab_to = lambda name: walk_to(page, name)  # noqa: E731
     # when: consent
+    page.get_by_role("checkbox").wait_for()
     tab_to("I have read this and agree")
     reading.press("Space")
     tab_to("Go on")
@@ -122,23 +123,6 @@ def small(number: int) -> Any:
     from tests.reading.rooms import noise
 
     return noise(number, 128)
-
-
-def walk_to(page: Page, name: str) -> None:
-    """Tab until the focused element's label contains ``name``."""
-    for _ in range(80):
-        page.keyboard.press("Tab")
-        found = page.evaluate(
-            """name => {
-              const focused = document.activeElement;
-              const label = focused.labels?.[0]?.textContent ?? "";
-              return (focused.textContent + label).includes(name);
-            }""",
-            name,
-        )
-        if found:
-            return
-    pytest.fail(f"{name!r} was not reached by Tab")
 
 
 def test_by_mouse(context: BrowserContext, page: Page, live_server: Any) -> None:
