@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -54,13 +55,23 @@ def add_generated(
     return scan, created
 
 
-def archived_indices(generator: Generator, *, seed: int, truncation: float | None) -> set[int]:
-    """Latent indices of this seed and truncation that the archive holds already."""
+def archived_indices(
+    generator: Generator,
+    *,
+    seed: int,
+    truncation: float | None,
+    labels: Sequence[int | None] | None = None,
+) -> set[int]:
+    """Latent indices of this seed, truncation and labels that the archive holds already."""
     scans = Scan.objects.filter(generator_digest=generator.digest, provenance__seed=seed)
     if truncation is None:
         scans = scans.filter(provenance__truncation=None)
     else:
         scans = scans.filter(provenance__truncation=truncation)
+    if generator.config.get("label_sizes"):
+        wanted = None if labels is None else list(labels)
+        found = scans.values_list("provenance__index", "provenance__condition__asked")
+        return {index for index, asked in found if asked == wanted}
     return set(scans.values_list("provenance__index", flat=True))
 
 

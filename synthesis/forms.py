@@ -13,6 +13,7 @@ from readerstudy.imaging.models import Batch, Scan
 from readerstudy.jobs.models import Worker
 from synthesis import generation, quota
 from synthesis.models import Generator
+from synthesis.pggan import conditions
 
 IMPORTS_SHOWN = 200
 QUEUE_OF_DEVICE = {"cpu": "celery", "cuda": "gpu"}
@@ -104,6 +105,16 @@ class SampleForm(HouseForm):
     def __init__(self, *args: Any, generator: Generator, **options: Any) -> None:
         super().__init__(*args, **options)
         self.generator = generator
+        self.groups = conditions.groups(generator.config, generator.card)
+        for number, group in enumerate(self.groups):
+            self.fields[f"label_{number}"] = forms.TypedChoiceField(
+                label=group["name"].capitalize(),
+                required=False,
+                coerce=int,
+                empty_value=None,
+                choices=[("", "Drawn for each scan"), *enumerate(group["values"])],
+                help_text="What this conditional generator is told.",
+            )
         self.fields["device"] = DeviceField(help_text="Devices that a running worker serves.")
         self.fields["seed"].initial = secrets.randbits(31)
         self.dress()
@@ -121,7 +132,13 @@ class SampleForm(HouseForm):
     def wish(self) -> dict[str, Any]:
         """The job's parameters."""
         names = ("count", "seed", "truncation", "start", "bits", "device")
-        return {name: self.cleaned_data[name] for name in names}
+        wish = {name: self.cleaned_data[name] for name in names}
+        labels = [self.cleaned_data[f"label_{number}"] for number in range(len(self.groups))]
+        return wish | ({"labels": labels} if any(k is not None for k in labels) else {})
+
+    @property
+    def label_fields(self) -> list[forms.BoundField]:
+        return [self[f"label_{number}"] for number in range(len(self.groups))]
 
 
 class UploadForm(HouseForm):

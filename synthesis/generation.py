@@ -29,8 +29,13 @@ class Wish:
     truncation: float | None = None
     bits: int = 12
     device: str = "cpu"
+    # Of a conditional generator: a label of each group, None where it is drawn for each image.
+    labels: tuple[int | None, ...] | None = None
 
     def __post_init__(self) -> None:
+        if self.labels is not None:  # all drawn is the same as nothing asked
+            asked = tuple(self.labels)
+            object.__setattr__(self, "labels", asked if any(k is not None for k in asked) else None)
         if self.truncation == 1.0:  # the same latents, so the same scans
             object.__setattr__(self, "truncation", None)
         if not 1 <= self.count <= MOST_AT_ONCE:
@@ -68,7 +73,9 @@ def generate(
     What the archive holds already is not computed again, so an interrupted run goes on where it
     was. Raises ``DeviceMissing`` and ``checkpoint_store.CheckpointMissing``.
     """
-    there = archive.archived_indices(generator, seed=wish.seed, truncation=wish.truncation)
+    there = archive.archived_indices(
+        generator, seed=wish.seed, truncation=wish.truncation, labels=wish.labels
+    )
     missing = [index for index in wish.indices if index not in there]
     for index in wish.indices:
         if index in there:
@@ -82,8 +89,10 @@ def _sample(
 ) -> Iterator[Made]:
     import torch
 
+    from synthesis.pggan import conditions
     from synthesis.pggan.sampling import Sampler, sample
 
+    groups = conditions.groups(generator.config, generator.card)
     sampler = Sampler(load_network(generator, wish.device))
     size = 4 if wish.device == "cuda" and generator.resolution >= 512 else 16
     for first, count in runs(missing):
@@ -94,7 +103,9 @@ def _sample(
             truncation=wish.truncation,
             batch_size=size if wish.device == "cuda" else 1,
             start=first,
+            labels=wish.labels,
         ):
+            told = conditions.of_image(sampler.config, wish.seed, index, wish.labels)
             origin: dict[str, Any] = provenance.of_sample(
                 generator,
                 seed=wish.seed,
@@ -102,6 +113,7 @@ def _sample(
                 truncation=wish.truncation,
                 bits=wish.bits,
                 device=wish.device,
+                condition=provenance.condition(groups, told, wish.labels),
                 job=job,
                 torch_version=str(torch.__version__),
             )

@@ -24,13 +24,13 @@ def walk(job: Running, generator: Generator) -> dict[str, Any]:
     import torch
 
     from synthesis.pggan import mp4
-    from synthesis.pggan.sampling import Sampler, latents, to_grey, to_unit
-    from synthesis.pggan.walks import path
+    from synthesis.pggan.sampling import Sampler, to_grey, to_unit
+    from synthesis.pggan.walks import path, stops_of
 
     wish = job.parameters
     sampler = Sampler(generation.load_network(generator, wish["device"]))
     indices = range(wish["start"], wish["start"] + wish["waypoints"])
-    ends = list(latents(wish["seed"], indices, generator.latent_size).numpy())
+    ends = stops_of(sampler.config, wish["seed"], indices)
     steps = path(ends, wish["frames"], kind=wish["method"], closed=wish["closed"])
     pictures: list[NDArray[np.uint8]] = []
     address = reverse("synthesis:walk", args=[generator.public_id, job.row.public_id])

@@ -17,6 +17,13 @@ def add(commands: Any) -> None:
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--start", type=int, default=0, help="index of the first image")
     p.add_argument("--truncation", type=float, help="below 1: less varied; default none")
+    p.add_argument(
+        "--label",
+        action="append",
+        default=[],
+        metavar="[GROUP=]LABEL",
+        help="of a conditional generator (inspect lists them); drawn for each image by default",
+    )
     p.add_argument("--size", type=int, help="side in pixels; default the generator's")
     p.add_argument("--batch", type=int, default=8)
     p.add_argument("--bits", type=int, choices=[8, 16], default=8)
@@ -27,18 +34,35 @@ def add(commands: Any) -> None:
     p.add_argument("--quiet", action="store_true")
 
 
+def labels_of(generator: Any, options: argparse.Namespace, labels: Any) -> dict[str, Any]:
+    """For ``samples.json``: every image's labels; nothing where the generator knows none."""
+    from synthesis.pggan import conditions
+
+    groups = conditions.groups(generator.config, generator.card)
+    if not groups:
+        return {}
+    indices = range(options.start, options.start + options.number)
+    found = [conditions.of_image(generator.config, options.seed, i, labels) for i in indices]
+    return {
+        "labels": [
+            {g["name"]: g["values"][k] for g, k in zip(groups, one, strict=True)} for one in found
+        ]
+    }
+
+
 def run(options: argparse.Namespace) -> int:
     """Sample to disk."""
     import numpy as np
     import torch
     from tqdm import tqdm
 
-    from synthesis.pggan import checkpoints, distributed, pictures, sampling
+    from synthesis.pggan import checkpoints, conditions, distributed, pictures, sampling
 
     if options.threads:
         torch.set_num_threads(options.threads)
     _, device = distributed.join(options.device)
     generator = checkpoints.load_generator(options.generator).to(device)
+    labels = conditions.named(generator.config, generator.card, options.label)
     images = sampling.sample(
         generator,
         options.number,
@@ -46,6 +70,7 @@ def run(options: argparse.Namespace) -> int:
         truncation=options.truncation,
         batch_size=options.batch,
         start=options.start,
+        labels=labels,
     )
     shown = tqdm(images, total=options.number, unit="img", disable=options.quiet)
     if options.grid:
@@ -65,6 +90,7 @@ def run(options: argparse.Namespace) -> int:
             "digest": checkpoints.digest(options.generator),
             "seed": options.seed,
             "truncation": options.truncation,
+            **labels_of(generator, options, labels),
         },
     )
     return 0

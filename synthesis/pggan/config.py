@@ -16,6 +16,7 @@ from typing import Any, Literal
 REFERENCE_CHANNELS_BASE = 8192
 REFERENCE_CHANNELS_MAX = 512
 LARGEST_RESOLUTION = 4096
+_NUMBERS = ("dense_gain", "rgb_gain", "head_gain", "leak", "norm_epsilon")
 
 
 class ConfigError(ValueError):
@@ -61,7 +62,8 @@ class NetworkConfig:
 
     resolution: int = 1024  # of the whole network; growth passes through every size below
     image_channels: int = 1
-    latent_size: int = 512
+    latent_size: int = 512  # labels counted
+    label_sizes: tuple[int, ...] = ()  # of a conditional network: one-hot groups behind the noise
     channels: tuple[int, ...] = ()  # at 4 x 4, 8 x 8, ...; empty means reference_channels()
     head_width: int = 0  # of the discriminator's dense layer; 0 means channels[0]
 
@@ -74,6 +76,7 @@ class NetworkConfig:
     leak: float = 0.2
     normalise_latents: bool = True
     pixel_norm: bool = True
+    norm_epsilon: float = 1e-8  # of the pixel norms
     norm_after_dense: bool = True
     output_activation: Literal["none", "tanh"] = "none"
 
@@ -90,14 +93,16 @@ class NetworkConfig:
             object.__setattr__(self, "channels", reference_channels(self.resolution))
         try:
             object.__setattr__(self, "channels", tuple(operator.index(c) for c in self.channels))
+            sizes = tuple(operator.index(size) for size in self.label_sizes)
+            object.__setattr__(self, "label_sizes", sizes)
             object.__setattr__(self, "pixel_range", tuple(float(v) for v in self.pixel_range))
             for name in ("image_channels", "latent_size", "head_width", "stddev_group"):
                 object.__setattr__(self, name, operator.index(getattr(self, name)))
-            for name in ("dense_gain", "rgb_gain", "head_gain", "leak"):
+            for name in _NUMBERS:
                 object.__setattr__(self, name, float(getattr(self, name)))
         except (TypeError, ValueError) as error:
             raise ConfigError(f"network settings: numbers are expected ({error})") from error
-        for name in ("dense_gain", "rgb_gain", "head_gain", "leak"):
+        for name in _NUMBERS:
             if not math.isfinite(getattr(self, name)):
                 raise ConfigError(f"{name} {getattr(self, name)}: a finite number is expected")
         if len(self.channels) != levels:
@@ -110,6 +115,11 @@ class NetworkConfig:
         for name in ("image_channels", "latent_size", "head_width"):
             if int(getattr(self, name)) < 1:
                 raise ConfigError(f"{name} {getattr(self, name)}: at least 1 is expected")
+        if min(self.label_sizes, default=1) < 1 or self.noise_size < 1:
+            raise ConfigError(
+                f"label_sizes {self.label_sizes}: groups of at least 1 expected, that leave noise "
+                f"of a latent of {self.latent_size}"
+            )
         if min(self.channels) < 1:
             raise ConfigError(f"channels {self.channels}: each is at least 1")
         low, high = self.pixel_range if len(self.pixel_range) == 2 else (0.0, 0.0)
@@ -122,6 +132,11 @@ class NetworkConfig:
                 f"stddev_group {self.stddev_group}: a group size, 0 for the whole batch or -1 "
                 "for no minibatch stddev"
             )
+
+    @property
+    def noise_size(self) -> int:
+        """The part of a latent that is noise."""
+        return self.latent_size - sum(self.label_sizes)
 
     @property
     def levels(self) -> int:
@@ -141,6 +156,7 @@ class NetworkConfig:
         values = dataclasses.asdict(self)
         values["channels"] = list(self.channels)
         values["pixel_range"] = list(self.pixel_range)
+        values["label_sizes"] = list(self.label_sizes)
         return values
 
     @classmethod

@@ -14,7 +14,14 @@ from typing import Any
 
 from torch import Tensor
 
-from synthesis.pggan import formats_cxr, formats_karras, formats_zoo, own_format, unpickling
+from synthesis.pggan import (
+    conditions,
+    formats_cxr,
+    formats_karras,
+    formats_zoo,
+    own_format,
+    unpickling,
+)
 from synthesis.pggan.card import model_card
 from synthesis.pggan.foreign import Foreign
 from synthesis.pggan.networks import Discriminator, Generator, parameter_count
@@ -96,6 +103,21 @@ def _found(value: Any) -> str:
     return f"found {type(value).__name__}"
 
 
+def _critic(foreign: Foreign, report: LoadReport) -> Discriminator | None:
+    """The file's discriminator; one that does not fit is told of and left out."""
+    if foreign.discriminator is None:
+        return None
+    try:
+        network = build(
+            Discriminator, foreign.config, foreign.discriminator, LoadReport(format="discriminator")
+        )
+    except CheckpointError as error:
+        report.notes.append(f"the discriminator was left out ({str(error).splitlines()[-1]})")
+        report.ignored.append("the discriminator")
+        return None
+    return network.eval().requires_grad_(False)
+
+
 def load_networks(path: str | Path) -> Loaded:
     """Generator (EMA weights where the file has them) and, where there is one, discriminator.
 
@@ -110,10 +132,7 @@ def load_networks(path: str | Path) -> Loaded:
     report = LoadReport(format=foreign.format, ignored=foreign.ignored, notes=foreign.notes)
     report.unexpected.extend(foreign.unexpected)
     generator = build(Generator, foreign.config, foreign.generator, report)
-    discriminator = None
-    if foreign.discriminator is not None:
-        discriminator = build(Discriminator, foreign.config, foreign.discriminator, report)
-        discriminator.eval().requires_grad_(False)
+    discriminator = _critic(foreign, report)
     if report.unexpected:
         raise CheckpointError(
             f"{path}: weights are left over, so the network is not what it seems\n"
@@ -128,4 +147,6 @@ def load_networks(path: str | Path) -> Loaded:
         notes="; ".join(foreign.notes),
     )
     generator.card["parameters"] = parameter_count(generator)
+    if foreign.config.label_sizes:
+        generator.card["labels"] = conditions.groups(foreign.config, {"labels": foreign.labels})
     return Loaded(ready(generator), discriminator, report)

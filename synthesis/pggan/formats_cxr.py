@@ -13,7 +13,14 @@ from typing import Any
 from torch import Tensor
 
 from synthesis.pggan.config import cxr_pggan
-from synthesis.pggan.foreign import Foreign, Keys
+from synthesis.pggan.foreign import (
+    NOT_EQUALISED,
+    Critic,
+    Foreign,
+    Keys,
+    critic_or_none,
+    undo_equalisation,
+)
 from synthesis.pggan.weights import CheckpointError
 
 FORMAT = "cxr_pggan"
@@ -66,24 +73,28 @@ def read(value: Any) -> Foreign:
 
     generator: dict[str, Tensor] = {}
     keys.layer(generator, "dense", "latent_linear.0.module")
-    keys.layer(generator, "first", "init_conv.0.module")
+    # Without equalised learning rate all but the dense layers are plain, and lack the "module".
+    equalised = "init_conv.0.module.weight" in keys
+    inner = ".module" if equalised else ""
+    keys.layer(generator, "first", f"init_conv.0{inner}")
     channels = [generator["first.weight"].shape[0]]
     # With pixel norm a block is convolution, activation, norm, twice; without, the second
     # convolution is the third layer.
-    normed = "ScaleBlocks.0.convolv.2.module.weight" not in keys
+    normed = bool(settings.get("norm_layers", True))  # all there is to go by at 4 x 4
+    if f"ScaleBlocks.0.convolv.0{inner}.weight" in keys:
+        normed = f"ScaleBlocks.0.convolv.2{inner}.weight" not in keys
     second = 3 if normed else 2
-    while f"ScaleBlocks.{len(channels) - 1}.convolv.0.module.weight" in keys:
+    while f"ScaleBlocks.{len(channels) - 1}.convolv.0{inner}.weight" in keys:
         i = len(channels) - 1
-        keys.layer(generator, f"blocks.{i}.conv0", f"ScaleBlocks.{i}.convolv.0.module")
-        keys.layer(generator, f"blocks.{i}.conv1", f"ScaleBlocks.{i}.convolv.{second}.module")
+        keys.layer(generator, f"blocks.{i}.conv0", f"ScaleBlocks.{i}.convolv.0{inner}")
+        keys.layer(generator, f"blocks.{i}.conv1", f"ScaleBlocks.{i}.convolv.{second}{inner}")
         channels.append(generator[f"blocks.{i}.conv0.weight"].shape[0])
     for i in range(len(channels)):
-        keys.layer(generator, f"to_rgb.{i}", f"toRGB.{i}.module")
+        keys.layer(generator, f"to_rgb.{i}", f"toRGB.{i}{inner}")
 
-    extra = []
-    if prefix == "":
-        ignored = []
-    else:
+    extra: list[str] = []
+    ignored: list[str] = []
+    if prefix:
         known = ("gen_shadow.", "generator.", "discriminator.")
         rest = [k for k in state if not k.startswith(known)]
         extra = [k for k in rest if k not in _COUNTERS]
@@ -99,6 +110,7 @@ def read(value: Any) -> Foreign:
         pixel_norm=normed,
         normalise_latents=normed,
         leak=float(settings.get("leakiness", 0.2)),
+        bias_scaled=equalised,
     )
     alpha = buffers.get("alpha", settings.get("g_alpha", settings.get("alpha", 0.0)))
     if not 0.0 <= float(alpha) <= 1.0:
@@ -107,10 +119,14 @@ def read(value: Any) -> Foreign:
     if fade < 1.0:
         notes.append(f"saved while the last size was fading in (weight {fade:.3f})")
     discriminator = None
-    judged = _part(state, "discriminator.")
-    if judged:
-        discriminator, unused = _discriminator(judged, len(channels))
-        extra += [f"discriminator.{name}" for name in unused]
+    if judged := _part(state, "discriminator."):
+        discriminator = critic_or_none(
+            lambda: _discriminator(judged, len(channels), inner), notes, ignored
+        )
+    if not equalised:
+        for tensors in (generator, discriminator or {}):
+            undo_equalisation(tensors)
+        notes.append(NOT_EQUALISED)
     return Foreign(
         format=FORMAT,
         config=config,
@@ -124,24 +140,21 @@ def read(value: Any) -> Foreign:
     )
 
 
-def _discriminator(state: dict[str, Tensor], levels: int) -> tuple[dict[str, Tensor], list[str]]:
+def _discriminator(state: dict[str, Tensor], levels: int, inner: str) -> Critic:
     keys = Keys(state, f"{FORMAT} discriminator")
     for name in _BUFFERS:
         keys.left.pop(name, None)
     tensors: dict[str, Tensor] = {}
     for i in range(levels):
-        keys.layer(tensors, f"from_rgb.{i}", f"fromRGB.{i}.module")
+        keys.layer(tensors, f"from_rgb.{i}", f"fromRGB.{i}{inner}")
     for i in range(levels - 1):
         theirs = levels - 2 - i  # theirs count down from the highest size
-        keys.layer(tensors, f"blocks.{i}.conv0", f"ScaleBlocks.{theirs}.convolv.0.module")
-        keys.layer(tensors, f"blocks.{i}.conv1", f"ScaleBlocks.{theirs}.convolv.2.module")
-    keys.layer(tensors, "conv", "DecisionBlock.0.module")
-    keys.layer(tensors, "dense", "DecisionBlock.2.module")
+        keys.layer(tensors, f"blocks.{i}.conv0", f"ScaleBlocks.{theirs}.convolv.0{inner}")
+        keys.layer(tensors, f"blocks.{i}.conv1", f"ScaleBlocks.{theirs}.convolv.2{inner}")
+    keys.layer(tensors, "conv", f"DecisionBlock.0{inner}")
+    keys.layer(tensors, "dense", f"DecisionBlock.2{inner}")
     tensors["dense.weight"] = tensors["dense.weight"].flatten(1)  # (out, in, 4, 4) -> (out, in*16)
     keys.layer(tensors, "score", "DecisionLinear.module")
     if tensors["score.weight"].shape[0] != 1:
-        raise CheckpointError(
-            f"{FORMAT}: the discriminator gives {tensors['score.weight'].shape[0]} numbers an "
-            "image; one is expected"
-        )
+        raise CheckpointError(f"it gives {tensors['score.weight'].shape[0]} numbers an image")
     return tensors, sorted(keys.left)

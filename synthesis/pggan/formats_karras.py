@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from synthesis.pggan.config import karras
-from synthesis.pggan.foreign import Foreign
+from synthesis.pggan.foreign import Critic, Foreign, critic_or_none
 from synthesis.pggan.unpickling import NetworkStub
 from synthesis.pggan.weights import CheckpointError
 
@@ -64,11 +64,9 @@ def read(value: Any) -> Foreign:
         if len(generators) > 1
         else "the file has one generator; it was taken"
     ]
-    if chosen.options.get("label_size"):
-        raise CheckpointError(
-            f"Karras pickle: a network conditioned on {chosen.options['label_size']} labels; only "
-            "unconditional ones are read"
-        )
+    labels = int(chosen.options.get("label_size") or 0)
+    if labels:
+        notes.append(f"conditioned on {labels} labels; one is drawn for each image, or asked for")
     _refuse_unknown(chosen)
     generator: dict[str, Tensor] = {}
     chosen.dense(generator, "dense", "4x4/Dense", gain=SQRT2 / 4)
@@ -87,11 +85,13 @@ def read(value: Any) -> Foreign:
     lod = float(np.asarray(chosen.left.pop("lod", 0.0)))
     unexpected = list(chosen.left)
 
+    ignored: list[str] = []
+    leaky = bool(chosen.options.get("use_leakyrelu", True))
     discriminator: dict[str, Tensor] | None = None
     pooled_first = not theano
     if judge is not None:
-        discriminator, pooled_first = _discriminator(judge, levels)
-        unexpected += [f"D/{name}" for name in judge.left]
+        pooled_first = any("Conv1_down" in name for name in judge.left)
+        discriminator = critic_or_none(lambda: _discriminator(judge, levels, leaky), notes, ignored)
     options = judge.options if judge else {}
     group = int(options.get("mbstd_group_size", 16 if theano else 4))
     channels = [generator["first.weight"].shape[0]]
@@ -101,12 +101,14 @@ def read(value: Any) -> Foreign:
         4 * 2 ** (levels - 1),
         image_channels=generator["to_rgb.0.weight"].shape[0],
         latent_size=generator["dense.weight"].shape[1],
+        label_sizes=(labels,) if labels else (),
         channels=tuple(channels),
         head_width=discriminator["dense.weight"].shape[0] if discriminator else 0,
         pixel_norm=pixel_norm,
         norm_after_dense=pixel_norm,
         normalise_latents=bool(chosen.options.get("normalize_latents", True)),
-        leak=0.2 if chosen.options.get("use_leakyrelu", True) else 0.0,
+        norm_epsilon=float(chosen.options.get("pixelnorm_epsilon") or 1e-8),
+        leak=0.2 if leaky else 0.0,
         pool_before_activation=pooled_first,
         stddev_group=group if group > 1 else -1,  # theirs leaves the layer out below 2
     )
@@ -124,6 +126,7 @@ def read(value: Any) -> Foreign:
         discriminator=discriminator,
         fade=fade,
         unexpected=unexpected,
+        ignored=ignored,
         notes=notes,
     )
 
@@ -132,7 +135,6 @@ def read(value: Any) -> Foreign:
 _USUAL = (
     ("use_batchnorm", False),
     ("tanh_at_end", None),
-    ("pixelnorm_epsilon", 1e-8),
 )
 
 
@@ -165,9 +167,10 @@ def _cut(
     return config.at_level(level), kept, judged
 
 
-def _discriminator(judge: _Variables, levels: int) -> tuple[dict[str, Tensor], bool]:
+def _discriminator(judge: _Variables, levels: int, leaky: bool) -> Critic:
+    if not leaky:
+        raise CheckpointError("its activations leak, its generator's do not")
     tensors: dict[str, Tensor] = {}
-    pooled_first = False
     for i in range(levels):
         judge.conv(tensors, f"from_rgb.{i}", f"FromRGB_lod{levels - 1 - i}")
     for i in range(levels - 1):
@@ -175,15 +178,16 @@ def _discriminator(judge: _Variables, levels: int) -> tuple[dict[str, Tensor], b
         judge.conv(tensors, f"blocks.{i}.conv0", f"{size}x{size}/Conv0")
         fused = f"{size}x{size}/Conv1_down"
         if f"{fused}/weight" in judge.left:
-            pooled_first = True
             judge.conv(tensors, f"blocks.{i}.conv1", fused)
         else:
             judge.conv(tensors, f"blocks.{i}.conv1", f"{size}x{size}/Conv1")
     judge.conv(tensors, "conv", "4x4/Conv")
     judge.dense(tensors, "dense", "4x4/Dense0", gain=SQRT2)
     judge.dense(tensors, "score", "4x4/Dense1", gain=1.0)
+    if len(tensors["score.weight"]) != 1:
+        raise CheckpointError("it also classifies")
     judge.left.pop("lod", None)
-    return tensors, pooled_first
+    return tensors, list(judge.left)
 
 
 class _Variables:

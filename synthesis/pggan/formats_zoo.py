@@ -6,14 +6,20 @@ a layer's weight ``X.weight`` where newer ones say ``X.module.weight``.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
 
 from synthesis.pggan.config import pytorch_gan_zoo
-from synthesis.pggan.foreign import Foreign, Keys
+from synthesis.pggan.foreign import (
+    NOT_EQUALISED,
+    Critic,
+    Foreign,
+    Keys,
+    critic_or_none,
+    undo_equalisation,
+)
 from synthesis.pggan.weights import CheckpointError
 
 FORMAT = "pytorch_gan_zoo"
@@ -83,19 +89,16 @@ def read(value: Any) -> Foreign:
         keys.layer(generator, f"to_rgb.{i}", f"toRGBLayers.{i}")
     unexpected = [f"{name}.{k}" for k in keys.left]
 
+    ignored = [k for k in ("netG", "tmp") if k in value and k != name]
     discriminator = None
-    critic = _state(value.get("netD"))
-    labels = len(settings.get("attribKeysOrder") or {})
-    if critic and "decisionLayer.weight" in critic and critic["decisionLayer.weight"].shape[0] > 1:
-        notes.append("the discriminator also classifies; it was left out")
-    elif critic:
-        discriminator, unused = _discriminator(critic, len(channels))
-        unexpected += [f"netD.{k}" for k in unused]
-    if labels:
-        notes.append(
-            "a conditional model: the last latents are labels, and sampling them as noise mixes "
-            "the classes"
+    if critic := _state(value.get("netD")):
+        discriminator = critic_or_none(
+            lambda: _discriminator(critic, len(channels)), notes, ignored
         )
+    labels = _labels(settings.get("attribKeysOrder"))
+    if labels:
+        words = "; ".join(f"{one['name']}: {', '.join(one['values'])}" for one in labels)
+        notes.append(f"conditional ({words}); labels are drawn for each image, or asked for")
     equalised = bool(settings.get("equalizedlR", True))
     norm = bool(settings.get("perChannelNormalization", True))
     stddev = bool(settings.get("miniBatchStdDev", True))
@@ -105,6 +108,7 @@ def read(value: Any) -> Foreign:
         4 * 2 ** (len(channels) - 1),
         image_channels=generator["to_rgb.0.weight"].shape[0],
         latent_size=generator["dense.weight"].shape[1],
+        label_sizes=tuple(len(one["values"]) for one in labels),
         channels=tuple(channels),
         leak=float(settings.get("leakyReluLeak", 0.2)),
         pixel_norm=norm,
@@ -112,16 +116,13 @@ def read(value: Any) -> Foreign:
         norm_after_dense=norm,
         bias_scaled=equalised,
         stddev_group=4 if stddev else -1,
-        # All its losses but WGAN-GP put a tanh at the generator's end.
-        output_activation="none" if settings.get("lossCriterion", "WGANGP") == "WGANGP" else "tanh",
+        # Two of its losses put a tanh at the generator's end; WGAN-GP and Logistic do not.
+        output_activation="tanh" if settings.get("lossCriterion") in ("MSE", "DCGAN") else "none",
     )
-    if not equalised:  # theirs are used as they are; ours are multiplied by the He constant
+    if not equalised:
         for tensors in (generator, discriminator or {}):
-            for key, weight in tensors.items():
-                if key.endswith(".weight"):
-                    fan_in = math.prod(weight.shape[1:])
-                    tensors[key] = weight / math.sqrt(2.0 / fan_in)
-        notes.append("trained without equalised learning rate; the weights were rescaled")
+            undo_equalisation(tensors)
+        notes.append(NOT_EQUALISED)
     alpha = float(settings.get("alpha") or 0.0)
     fade = 1.0 - alpha if len(channels) > 1 else 1.0
     if not 0.0 <= fade <= 1.0:
@@ -135,12 +136,23 @@ def read(value: Any) -> Foreign:
         discriminator=discriminator,
         fade=fade,
         unexpected=unexpected,
-        ignored=[k for k in ("netG", "tmp") if k in value and k != name],
+        ignored=ignored,
         notes=notes,
+        labels=labels,
     )
 
 
-def _discriminator(state: dict[str, Tensor], levels: int) -> tuple[dict[str, Tensor], list[str]]:
+def _labels(order: Any) -> list[dict[str, Any]]:
+    """AC-GAN's attributes, {name: {"order": place, "values": [...]}}, as the latent has them."""
+    if not isinstance(order, Mapping):
+        return []
+    return [
+        {"name": str(name), "values": [str(value) for value in about["values"]]}
+        for name, about in sorted(order.items(), key=lambda item: int(item[1]["order"]))
+    ]
+
+
+def _discriminator(state: dict[str, Tensor], levels: int) -> Critic:
     keys = Keys(state, f"{FORMAT} netD")
     tensors: dict[str, Tensor] = {}
     for i in range(levels):
@@ -151,4 +163,6 @@ def _discriminator(state: dict[str, Tensor], levels: int) -> tuple[dict[str, Ten
     keys.layer(tensors, "conv", "groupScaleZero.0")
     keys.layer(tensors, "dense", "groupScaleZero.1")
     keys.layer(tensors, "score", "decisionLayer")
+    if len(tensors["score.weight"]) != 1:
+        raise CheckpointError("it also classifies")
     return tensors, sorted(keys.left)

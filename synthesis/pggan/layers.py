@@ -87,11 +87,11 @@ def downscale(x: Tensor) -> Tensor:
     return F.avg_pool2d(x, 2)
 
 
-def pixel_norm(x: Tensor) -> Tensor:
+def pixel_norm(x: Tensor, epsilon: float = EPSILON) -> Tensor:
     """Divide each pixel's feature vector by its root mean square (section 4.2). (N, C, ...)"""
     # In half precision the square of a large feature overflows, so the mean is taken in float32.
     mean = x.float().square().mean(dim=1, keepdim=True)
-    return x * torch.rsqrt(mean + EPSILON).to(x.dtype)
+    return x * torch.rsqrt(mean + epsilon).to(x.dtype)
 
 
 def group_size(count: int, group: int) -> int:

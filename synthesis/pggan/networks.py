@@ -34,13 +34,13 @@ class GeneratorBlock(nn.Module):
         super().__init__()
         self.conv0 = Equalised(inputs, outputs, 3, gain=GAIN, bias_scaled=config.bias_scaled)
         self.conv1 = Equalised(outputs, outputs, 3, gain=GAIN, bias_scaled=config.bias_scaled)
-        self.leak, self.norm = config.leak, config.pixel_norm
+        self.leak, self.norm, self.epsilon = config.leak, config.pixel_norm, config.norm_epsilon
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.leaky_relu(upscale_conv(x, *self.conv0.effective()), self.leak)
-        x = pixel_norm(x) if self.norm else x
+        x = pixel_norm(x, self.epsilon) if self.norm else x
         x = F.leaky_relu(self.conv1(x), self.leak)
-        return pixel_norm(x) if self.norm else x
+        return pixel_norm(x, self.epsilon) if self.norm else x
 
 
 class Generator(nn.Module):
@@ -83,12 +83,13 @@ class Generator(nn.Module):
         level = config.levels - 1 if level is None else level
         fade = self.fade if fade is None else fade
         x = latents.flatten(1)  # (N, latent_size)
-        x = pixel_norm(x) if config.normalise_latents else x
+        x = pixel_norm(x, config.norm_epsilon) if config.normalise_latents else x
         x = F.leaky_relu(self.dense(x), config.leak).view(-1, config.channels[0], 4, 4)
         x = x.contiguous(memory_format=torch.channels_last)
-        x = pixel_norm(x) if config.pixel_norm and config.norm_after_dense else x
+        if config.pixel_norm and config.norm_after_dense:
+            x = pixel_norm(x, config.norm_epsilon)
         x = F.leaky_relu(self.first(x), config.leak)  # (N, channels[0], 4, 4)
-        x = pixel_norm(x) if config.pixel_norm else x
+        x = pixel_norm(x, config.norm_epsilon) if config.pixel_norm else x
         previous = x
         for block in self.blocks[:level]:
             previous, x = x, block(x)  # (N, channels[i], 4 * 2**i, 4 * 2**i)

@@ -54,6 +54,8 @@ class TrainingConfig:
                 f"the network ends at {self.network.resolution}, the schedule at "
                 f"{self.schedule.resolution}; they must agree"
             )
+        if self.network.label_sizes:
+            raise ConfigError("label_sizes: conditional networks are sampled here, not trained")
         if self.precision not in ("auto", "fp32", "bf16", "fp16"):
             raise ConfigError(f"precision {self.precision!r}: auto, fp32, bf16 or fp16 expected")
         if self.accumulate < 1 or self.critic_steps < 1 or self.keep < 1:

@@ -14,19 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from synthesis.pggan import conditions
+from synthesis.pggan.conditions import Labels, latent
 from synthesis.pggan.layers import pixel_norm, upscale, upscale_kernel
 from synthesis.pggan.networks import Generator, GeneratorBlock
 
 CENTRE_SEED = 0x9E3779B9  # of the latents that the centre of truncation is estimated from
 CENTRE_LATENTS = 1024
-
-
-def latent(seed: int, index: int, size: int) -> np.ndarray:
-    """The latent of one image, (size,) float32, N(0, 1): Philox keyed by (seed, index)."""
-    if not 0 <= seed < 2**64 or not 0 <= index < 2**64:
-        raise ValueError(f"seed {seed}, index {index}: whole numbers from 0 to 2^64 - 1 expected")
-    stream = np.random.Generator(np.random.Philox(key=np.array([seed, index], dtype=np.uint64)))
-    return stream.standard_normal(size, dtype=np.float32)
 
 
 def latents(seed: int, indices: Iterable[int], size: int) -> Tensor:
@@ -46,7 +40,7 @@ class Sampler(nn.Module):
         config = generator.config
         self.config, self.fade = config, float(generator.fade)
         self.dtype = dtype
-        self._centre: Tensor | None = None
+        self._centres: dict[tuple[int, ...], Tensor] = {}
 
         def keep(name: str, weight: Tensor, bias: Tensor) -> None:
             memory = torch.channels_last if weight.dim() == 4 else torch.contiguous_format
@@ -78,16 +72,16 @@ class Sampler(nn.Module):
         x = F.leaky_relu_(x, self.config.leak)
         return self._norm(x) if self.config.pixel_norm else x
 
-    @staticmethod
-    def _norm(x: Tensor) -> Tensor:
+    def _norm(self, x: Tensor) -> Tensor:
         mean = x.float().square().mean(dim=1, keepdim=True)
-        return x.mul_(torch.rsqrt(mean + 1e-8).to(x.dtype))
+        return x.mul_(torch.rsqrt(mean + self.config.norm_epsilon).to(x.dtype))
 
     @torch.inference_mode()
     def features(self, latents: Tensor) -> Tensor:
         """latents (N, latent_size) -> the features at 4 x 4, (N, channels[0], 4, 4)"""
         config = self.config
-        x = pixel_norm(latents.float()) if config.normalise_latents else latents
+        epsilon = config.norm_epsilon
+        x = pixel_norm(latents.float(), epsilon) if config.normalise_latents else latents
         weight, bias = self._of("dense")
         x = x.to(weight)
         x = F.leaky_relu_(F.linear(x, weight, bias), config.leak).view(-1, config.channels[0], 4, 4)
@@ -95,17 +89,34 @@ class Sampler(nn.Module):
         x = self._norm(x) if config.pixel_norm and config.norm_after_dense else x
         return self._activate(F.conv2d(x, *self._of("first"), padding=1))
 
-    def centre(self) -> Tensor:
-        """Mean features at 4 x 4 over the prior, (1, channels[0], 4, 4): where truncation leads."""
-        if self._centre is None:
+    def centre(self, labels: tuple[int, ...] = ()) -> Tensor:
+        """Mean features at 4 x 4 over the prior, (1, channels[0], 4, 4): where truncation leads.
+        A conditional network has one for each combination of labels."""
+        if labels not in self._centres:
             parts = [
-                self.features(latents(CENTRE_SEED, range(i, i + 64), self.config.latent_size))
+                self.features(
+                    torch.from_numpy(
+                        conditions.inputs(
+                            self.config, CENTRE_SEED, range(i, i + 64), labels or None
+                        )
+                    )
+                )
                 .double()
                 .sum(dim=0, keepdim=True)
                 for i in range(0, CENTRE_LATENTS, 64)
             ]
-            self._centre = (torch.stack(parts).sum(dim=0) / CENTRE_LATENTS).to(self.dtype)
-        return self._centre
+            mean = torch.stack(parts).sum(dim=0) / CENTRE_LATENTS
+            self._centres[labels] = mean.to(self.dtype)
+        return self._centres[labels]
+
+    def _centres_of(self, latents: Tensor) -> Tensor:
+        """The centre of each latent's labels, to be broadcast against the features."""
+        sizes = self.config.label_sizes
+        if not sizes:
+            return self.centre()
+        groups = latents[:, self.config.noise_size :].cpu().split(list(sizes), dim=1)
+        rows = torch.stack([group.argmax(dim=1) for group in groups], dim=1).tolist()
+        return torch.cat([self.centre(tuple(row)) for row in rows])
 
     @torch.inference_mode()
     def forward(self, latents: Tensor, truncation: float | None = None) -> Tensor:
@@ -115,8 +126,8 @@ class Sampler(nn.Module):
         if truncation is not None and truncation != 1.0:
             # A normalised latent has no length to cut, so the features it leads to are drawn
             # towards their mean, as StyleGAN does in w (Karras 2019, section 2.2).
-            x = torch.lerp(self.centre().expand_as(x), x, truncation)
-            x = pixel_norm(x) if config.pixel_norm else x
+            x = torch.lerp(self._centres_of(latents).expand_as(x), x, truncation)
+            x = self._norm(x) if config.pixel_norm else x
         previous = x
         for i in range(config.levels - 1):
             previous = x
@@ -159,11 +170,13 @@ def sample(
     truncation: float | None = None,
     batch_size: int = 8,
     start: int = 0,
+    labels: Labels | None = None,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Images ``start`` to ``start + n - 1`` of ``seed``, one at a time.
 
     Args:
         truncation: None or 1.0 for the latents as drawn; below 1 less varied, nearer the mean.
+        labels: of a conditional generator (see ``conditions``); drawn for each image by default.
         batch_size: images computed at once; memory grows with it, the images do not change.
 
     Yields:
@@ -174,10 +187,11 @@ def sample(
         raise ValueError(f"n {n}, batch_size {batch_size}: at least 0 and 1 expected")
     check_truncation(truncation)
     sampler = generator if isinstance(generator, Sampler) else Sampler(generator)
+    conditions.check(sampler.config, labels)
     device = sampler.device
     for first in range(start, start + n, batch_size):
         indices = range(first, min(first + batch_size, start + n))
-        z = latents(seed, indices, sampler.config.latent_size).to(device)
+        z = torch.from_numpy(conditions.inputs(sampler.config, seed, indices, labels)).to(device)
         # On the CPU one by one: a batch of another size takes other kernels, which differ in the
         # last bit, and a batch is no faster there.
         size = 1 if device.type == "cpu" else batch_size

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from synthesis.pggan import distributed
 from synthesis.pggan.card import model_card
-from synthesis.pggan.config import ConfigError
+from synthesis.pggan.config import ConfigError, NetworkConfig
 from synthesis.pggan.networks import grown
 from synthesis.pggan.own_format import save_generator, write_atomically
 from synthesis.pggan.presets import TrainingConfig
@@ -337,6 +337,8 @@ class Run:
     @staticmethod
     def _check_same(before: dict[str, Any], now: dict[str, Any]) -> None:
         """What decides the weights may not change within a run; what only costs time may."""
+        # Settings that came since have the value that the run was begun with without naming it.
+        before = before | {"network": NetworkConfig.from_json(before["network"]).as_json()}
         for key in ("network", "seed", "penalty", "drift", "ema", "critic_steps", "mirror"):
             if before.get(key) != now[key]:
                 raise CheckpointError(

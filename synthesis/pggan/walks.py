@@ -17,11 +17,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from synthesis.pggan import mp4
-from synthesis.pggan.config import ConfigError
+from synthesis.pggan import conditions, mp4
+from synthesis.pggan.conditions import Labels
+from synthesis.pggan.config import ConfigError, NetworkConfig
 from synthesis.pggan.networks import Generator
 from synthesis.pggan.pictures import quantise, resize
-from synthesis.pggan.sampling import Sampler, check_truncation, latent, to_grey, to_unit
+from synthesis.pggan.sampling import Sampler, check_truncation, to_grey, to_unit
 
 WalkKind = Literal["spherical", "linear"]
 
@@ -62,6 +63,15 @@ def path(
     return np.stack(legs if closed else [*legs, stops[-1].astype(np.float32)])
 
 
+def stops_of(
+    config: NetworkConfig, seed: int, indices: Sequence[int], labels: Labels | None = None
+) -> list[np.ndarray]:
+    """What the network is given at each stop. A walk keeps its labels, those of the first stop
+    where none are asked for: what changes on the way is the patient, not the class."""
+    kept = conditions.of_image(config, seed, indices[0], labels)
+    return list(conditions.inputs(config, seed, indices, kept or None))
+
+
 def walk(
     generator: Generator | Sampler,
     *,
@@ -71,12 +81,12 @@ def walk(
     kind: WalkKind = "spherical",
     closed: bool = True,
     truncation: float | None = None,
+    labels: Labels | None = None,
 ) -> Iterator[np.ndarray]:
     """Frames (H, W) in [0, 1] of a walk through images ``indices`` of ``seed``, one at a time."""
     check_truncation(truncation)
     sampler = generator if isinstance(generator, Sampler) else Sampler(generator)
-    size = sampler.config.latent_size
-    stops = [latent(seed, index, size) for index in indices]
+    stops = stops_of(sampler.config, seed, indices, labels)
     for z in path(stops, steps, kind=kind, closed=closed):
         raw = sampler(torch.from_numpy(z)[None].to(sampler.device), truncation)
         yield to_grey(to_unit(raw, sampler.config.pixel_range))[0].cpu().numpy()

@@ -11,7 +11,9 @@ import pytest
 from synthesis.models import Generator
 
 
-def write_checkpoint(path: Path, *, resolution: int = 16, seed: int = 0, name: str = "") -> Path:
+def write_checkpoint(
+    path: Path, *, resolution: int = 16, seed: int = 0, name: str = "", **network: Any
+) -> Path:
     import torch
 
     from synthesis.pggan.card import model_card
@@ -21,7 +23,9 @@ def write_checkpoint(path: Path, *, resolution: int = 16, seed: int = 0, name: s
 
     torch.set_num_threads(1)  # these networks are too small to share out
     torch.manual_seed(seed)
-    config = karras(resolution, channels_base=128, channels_max=8, latent_size=8, image_channels=1)
+    config = karras(
+        resolution, channels_base=128, channels_max=8, latent_size=8, image_channels=1, **network
+    )
     return save_generator(
         Network(config), path, model_card(name=name, data="drawn weights", resolution=resolution)
     )
@@ -36,11 +40,16 @@ def checkpoint(tmp_path: Path) -> Path:
 def make_generator(db: None, tmp_path: Path) -> Callable[..., Generator]:
     """Import a drawn generator as the command does."""
 
-    def make(name: str = "Drawn 16", *, resolution: int = 16, seed: int = 0) -> Generator:
+    def make(
+        name: str = "Drawn 16", *, resolution: int = 16, seed: int = 0, **network: Any
+    ) -> Generator:
         from synthesis import intake
 
         path = write_checkpoint(
-            tmp_path / f"{resolution}-{seed}.safetensors", resolution=resolution, seed=seed
+            tmp_path / f"{resolution}-{seed}.safetensors",
+            resolution=resolution,
+            seed=seed,
+            **network,
         )
         brought = intake.inspect_file(path, tmp_path)
         generator, _ = intake.accept(

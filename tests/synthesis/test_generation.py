@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from readerstudy.imaging.models import Batch, Scan
 from readerstudy.jobs import queue
 from readerstudy.jobs.models import Job
 from synthesis import archive, checkpoint_store, generation, quota
+from synthesis.forms import SampleForm
 from synthesis.generation import Wish, generate, runs
 
 pytestmark = pytest.mark.django_db
@@ -216,3 +218,30 @@ def test_a_job_beyond_the_quota_fails_before_it_makes_anything(
     assert job.state == "failed"
     assert "GENERATED_SCANS_LIMIT" in job.error
     assert not Scan.objects.exists()
+
+
+def test_conditional_generators_scans_know_what_they_were_told(make_generator: Any) -> None:
+    generator = make_generator("Conditional", label_sizes=(3,))
+    # given one sampling that asks for a label, and one of the same latents that asks for none
+    list(generate(generator, Wish(count=4, seed=1, labels=(2,))))
+    list(generate(generator, Wish(count=4, seed=1)))
+    # then every scan's provenance says the label, and whether it was asked for
+    told = [scan.provenance["condition"] for scan in Scan.objects.order_by("pk")]
+    assert {one["labels"]["label"] for one in told if one["asked"] == [2]} == {"2"}
+    assert archive.archived_indices(generator, seed=1, truncation=None, labels=(2,)) == {0, 1, 2, 3}
+    # and a second run of either makes nothing new
+    for labels in ((2,), None):
+        again = generate(generator, Wish(count=4, seed=1, labels=labels))
+        assert not any(one.created for one in again)
+
+
+def test_form_of_a_conditional_generator_offers_its_labels(make_generator: Any) -> None:
+    form = SampleForm(
+        {"token": uuid.uuid4(), "count": 1, "seed": 1, "truncation": 1, "start": 0, "bits": 12,
+         "label_0": "1"},
+        generator=make_generator("Conditional", label_sizes=(3,)),
+    )  # fmt: skip
+    assert form.is_valid(), form.errors
+    assert form.wish["labels"] == [1]
+    plain = SampleForm(generator=make_generator("Plain", seed=1))
+    assert plain.label_fields == []

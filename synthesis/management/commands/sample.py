@@ -12,6 +12,8 @@ from tqdm import tqdm
 from readerstudy.imaging.models import Batch
 from synthesis import checkpoint_store, generation, quota
 from synthesis.models import Generator
+from synthesis.pggan import conditions
+from synthesis.pggan.config import NetworkConfig
 
 
 class Command(BaseCommand):
@@ -27,20 +29,27 @@ class Command(BaseCommand):
         parser.add_argument("--start", type=int, default=0, help="first latent index")
         parser.add_argument("--truncation", type=float, default=1.0)
         parser.add_argument("--bits", type=int, default=12)
+        parser.add_argument(
+            "--label", action="append", default=[], metavar="[GROUP=]LABEL",
+            help="of a conditional generator; drawn for each scan by default",
+        )  # fmt: skip
         parser.add_argument("--device", default="cpu", choices=generation.DEVICES)
 
     def handle(self, *args: Any, **options: Any) -> None:
         generator = self._generator(options["generator"])
         names = ("count", "seed", "start", "truncation", "bits", "device")
         try:
-            wish = generation.Wish(**{name: options[name] for name in names})
+            config = NetworkConfig.from_json(generator.config)
+            labels = conditions.named(config, generator.card, options["label"])
+            wish = generation.Wish(**{name: options[name] for name in names}, labels=labels)
             quota.check(generator, wish.count)
         except ValueError as error:
             raise CommandError(str(error)) from None
         made = there = alike = 0
         batch: Batch | None = Batch.objects.create(
             source=f"Generator {generator.name}",
-            options={"generator": str(generator.public_id), **{n: options[n] for n in names}},
+            options={"generator": str(generator.public_id), **{n: options[n] for n in names}}
+            | ({"labels": wish.labels} if wish.labels else {}),
         )
         try:
             for one in tqdm(

@@ -140,38 +140,41 @@ def tf_box(w):
     return w[1:, 1:] + w[:-1, 1:] + w[1:, :-1] + w[:-1, :-1]
 
 
-def np_norm(x):
-    return x / np.sqrt((x**2).mean(axis=1, keepdims=True) + 1e-8)
+def np_norm(x, epsilon=1e-8):
+    return x / np.sqrt((x**2).mean(axis=1, keepdims=True) + epsilon)
 
 
 def np_lrelu(x):
     return np.maximum(x, 0.2 * x)
 
 
-def tf_generator(v, z, levels, fraction=0.0):
+def tf_generator(v, z, levels, fraction=0.0, epsilon=1e-8):
     """v: variables without the scope; fused scaling."""
+
+    def norm(x):
+        return np_norm(x, epsilon)
 
     def bias(name, x):
         b = v[f"{name}/bias"]
         return x + (b if x.ndim == 2 else b.reshape(1, -1, 1, 1))
 
     w = v["4x4/Dense/weight"]
-    x = np_norm(z) @ (w * (np.sqrt(2) / 4 / np.sqrt(w.shape[0])))
+    x = norm(z) @ (w * (np.sqrt(2) / 4 / np.sqrt(w.shape[0])))
     x = x.reshape(len(z), -1, 4, 4)
-    x = np_norm(np_lrelu(bias("4x4/Dense", x)))
+    x = norm(np_lrelu(bias("4x4/Dense", x)))
 
     def conv(name, x, gain=SQRT2):
         w = v[f"{name}/weight"]
         return bias(name, tf_conv(x, w * (gain / np.sqrt(np.prod(w.shape[:-1])))))
 
-    x = np_norm(np_lrelu(conv("4x4/Conv", x)))
+    x = norm(np_lrelu(conv("4x4/Conv", x)))
     for i in range(levels - 1):
         size = 8 * 2**i
         before = x
         w = v[f"{size}x{size}/Conv0_up/weight"]
         w = w * (np.sqrt(2) / np.sqrt(9 * x.shape[1]))
-        x = np_norm(np_lrelu(bias(f"{size}x{size}/Conv0_up", tf_conv_transpose(x, tf_box(w)))))
-        x = np_norm(np_lrelu(conv(f"{size}x{size}/Conv1", x)))
+        x = norm(np_lrelu(bias(f"{size}x{size}/Conv0_up", tf_conv_transpose(x, tf_box(w)))))
+        x = norm(np_lrelu(conv(f"{size}x{size}/Conv1", x)))
     image = conv("ToRGB_lod0", x, gain=1)
     if fraction:
         old = conv("ToRGB_lod1", before, gain=1).repeat(2, axis=2).repeat(2, axis=3)

@@ -11,6 +11,7 @@ import torch
 
 from synthesis.pggan import formats
 from synthesis.pggan.checkpoints import CheckpointError, load_generator
+from synthesis.pggan.sampling import Sampler
 from synthesis.pggan.unpickling import Refused, read_pickle
 from tests.synthesis.pggan import foreign_files as files
 from tests.synthesis.pggan import reference_arithmetic as reference
@@ -274,9 +275,80 @@ def test_truncated_checkpoint_is_refused(tmp_path):
         load_generator(path)
 
 
-def test_conditioned_karras_network_is_refused_in_words(tmp_path):
-    gs, _ = files.tf_variables((4, 4), seed=2)
-    path = tmp_path / "labels.pkl"
-    files.tf_file(path, [("G_paper", gs, {"label_size": 10})])
-    with pytest.raises(CheckpointError, match="10 labels"):
-        load_generator(path)
+# -- variants that a file names, and discriminators of other shapes --------------------------------
+
+
+def unequalised(state):
+    """The same network as if trained without the constant: each weight times it, biases as used."""
+    constants = {k: (2.0 / v[0].numel()) ** 0.5 for k, v in state.items() if k.endswith("weight")}
+    return {
+        k: v if v.dim() == 0 else v * constants[f"{k.rpartition('.')[0]}.weight"]
+        for k, v in state.items()
+    }
+
+
+def test_cxr_file_without_equalised_rate_gives_its_images_and_scores(tmp_path, z, pictures):
+    # given plain convolutions, which lack the wrapper's name, and dense layers, which have it
+    state = files.cxr_state(CHANNELS)
+    plain = {
+        k if "inear" in k else k.replace(".module.", "."): v for k, v in unequalised(state).items()
+    }
+    path = tmp_path / "plain.pth"
+    torch.save({"state_dict": plain, "settings": {}}, path)
+    loaded = formats.load_networks(path)
+    close(loaded.generator(z), reference.cxr_generator(split(state, "gen_shadow."), z, 3))
+    scores = reference.cxr_discriminator(split(state, "discriminator."), pictures, 3)
+    close(loaded.discriminator(pictures), scores)
+
+
+def test_zoo_weights_of_half_precision_keep_their_digits_without_equalised_rate(tmp_path, z):
+    states = {name: unequalised(state) for name, state in files.zoo_states(CHANNELS).items()}
+    half = {n: {k: v.half() for k, v in state.items()} for n, state in states.items()}
+    path = tmp_path / "half.pt"
+    files.zoo_file(path, half, CHANNELS, equalizedlR=False)
+    constants = {k: (2.0 / v[0].numel()) ** 0.5 for k, v in half["avgG"].items() if "weight" in k}
+    as_used = {
+        k: v.float() / constants[f"{k.rpartition('.')[0]}.weight"] for k, v in half["avgG"].items()
+    }
+    close(load_generator(path)(z), reference.zoo_generator(as_used, z, 3))
+
+
+@pytest.mark.parametrize(
+    ("loss", "activation"), [("WGANGP", "none"), ("Logistic", "none"), ("DCGAN", "tanh")]
+)
+def test_zoo_losses_say_what_ends_the_generator(tmp_path, loss, activation):
+    path = tmp_path / "model.pt"
+    files.zoo_file(path, files.zoo_states(CHANNELS), CHANNELS, lossCriterion=loss)
+    assert load_generator(path).config.output_activation == activation
+
+
+def test_karras_epsilon_of_the_pixel_norms_is_kept(tmp_path, z):
+    gs, _ = files.tf_variables(CHANNELS, seed=2)
+    path = tmp_path / "epsilon.pkl"
+    files.tf_file(path, [("G_paper", gs, {"pixelnorm_epsilon": 0.5})])
+    generator = load_generator(path)
+    theirs = reference.tf_generator(gs, z.numpy().astype(float), 3, epsilon=0.5)
+    close(generator(z), theirs)
+    close(Sampler(generator)(z), theirs)
+
+
+@pytest.mark.parametrize("kind", ["classifies", "normed", "cut short", "surplus"])
+def test_another_discriminator_is_left_out_and_keeps_no_generator_away(tmp_path, z, kind):
+    state = files.cxr_state(CHANNELS)
+    critic = {k: v for k, v in state.items() if k.startswith("discriminator.")}
+    state = {k: v for k, v in state.items() if k not in critic}
+    if kind == "classifies":
+        critic["discriminator.DecisionLinear.module.weight"] = torch.zeros(3, CHANNELS[0])
+        critic["discriminator.DecisionLinear.module.bias"] = torch.zeros(3)
+    elif kind == "normed":
+        critic = {k.replace("convolv.2", "convolv.3"): v for k, v in critic.items()}
+    elif kind == "cut short":
+        critic["discriminator.DecisionBlock.0.module.weight"] = torch.zeros(1, 1, 3, 3)
+    else:
+        critic["discriminator.attention"] = torch.zeros(1)
+    path = tmp_path / "whole.pth"
+    torch.save({"state_dict": state | critic, "settings": {}}, path)
+    loaded = formats.load_networks(path)
+    assert loaded.discriminator is None
+    assert "the discriminator was left out" in loaded.report.describe()
+    close(loaded.generator(z), reference.cxr_generator(split(state, "gen_shadow."), z, 3))
