@@ -631,12 +631,74 @@ def test_intervals_cover_at_their_level_closely():
 
 @pytest.mark.parametrize("scale", [1.0, 0.109375])
 def test_icc_of_subjects_that_do_not_differ_at_all_is_answered(scale):
-    """Found by a property test: every subject has the same mean, so that ICC(2,1) is -1/(k-1) with
-    its limits, the pole of the step to the mean of k ratings."""
+    """Found by a property test: every subject has the same mean, so that ICC(2,1) is -1/(k-1), the
+    pole of the step to the mean of k ratings, and both ends of F's interval lie on it."""
     found = icc(np.array([[2, 2, 3], [2, 3, 2], [2, 3, 2], [3, 3, 1]]) * scale, bootstrap=0)
-    assert found["ICC(2,1)"].estimate == pytest.approx(-0.5)
-    assert found["ICC(2,1)"].lower == pytest.approx(-0.5)
+    for form in ("ICC(1,1)", "ICC(2,1)", "ICC(3,1)"):
+        assert found[form].estimate == pytest.approx(-0.5)
+        assert (found[form].lower, found[form].upper) == (None, None)
+        assert "not certainty" in found[form].notes[0]
     mean = found["ICC(2,k)"]
     assert math.isnan(mean.estimate)
     assert (mean.lower, mean.upper) == (None, None)
     assert mean.notes == ("not defined: the estimated total variance is not positive",)
+
+
+def test_icc_of_a_latin_square_is_answered():
+    # Neither subjects nor raters differ: Satterthwaite's degrees of freedom would be 0 / 0.
+    found = icc([[0, 1, 2], [1, 2, 0], [2, 0, 1]])
+    assert found["ICC(2,1)"].estimate == pytest.approx(-1.0)
+    assert found["ICC(2,1)"].lower is None
+
+
+GRADES = ["none", "mild", "moderate", "severe"]
+
+
+def _grades(seed, n=40, readers=3):
+    rng = np.random.default_rng(seed)
+    true = rng.integers(0, 4, n)[:, None]
+    return np.clip(true + rng.integers(-1, 2, (n, readers)), 0, 3)
+
+
+def test_an_ordered_categorical_is_weighed_in_its_own_order():
+    codes = _grades(1)
+    table = pd.DataFrame(
+        [(reader, case, codes[case, reader]) for case in range(40) for reader in range(3)],
+        columns=["reader", "case", "grade"],
+    )
+    expected = agreement(table, rating="grade", weights="quadratic")["gwet"]
+    names = np.array(GRADES)[table["grade"]]
+    table["grade"] = pd.Categorical(names, categories=GRADES, ordered=True)
+    found = agreement(table, rating="grade", weights="quadratic")["gwet"]
+    assert found.estimate == pytest.approx(expected.estimate, abs=1e-12)
+    assert found.standard_error == pytest.approx(expected.standard_error, abs=1e-12)
+    assert not found.notes
+    # As words alone they have only their alphabet: another number, and said so.
+    words = agreement(table.assign(grade=names), rating="grade", weights="quadratic")["gwet"]
+    assert words.estimate != pytest.approx(expected.estimate, abs=1e-3)
+    assert "alphabetical order (mild, moderate, none, severe)" in words.notes[0]
+    given_order = agreement(
+        table.assign(grade=names), rating="grade", weights="quadratic", categories=GRADES
+    )["gwet"]
+    assert given_order.estimate == pytest.approx(expected.estimate, abs=1e-12)
+    assert not agreement(table.assign(grade=names), rating="grade")["gwet"].notes
+
+
+def test_two_raters_ordered_categoricals_are_weighed_in_their_own_order():
+    codes = _grades(2, readers=2)
+    expected = cohen_from_ratings(*codes.T, weights="linear")
+    words = [np.array(GRADES)[column] for column in codes.T]
+    coded = [pd.Categorical(column, categories=GRADES, ordered=True) for column in words]
+    shuffled = [pd.Series(coded[0], index=range(40, 0, -1)), pd.Series(coded[1])]  # By place.
+    for pair in (coded, shuffled):
+        found = cohen_from_ratings(*pair, weights="linear")
+        assert found.estimate == pytest.approx(expected.estimate, abs=1e-12)
+    named = cohen_from_ratings(*words, weights="linear", categories=GRADES)
+    assert named.estimate == pytest.approx(expected.estimate, abs=1e-12)
+    assert "alphabetical" in cohen_from_ratings(*words, weights="linear").notes[0]
+    repeats = pd.DataFrame(
+        {"reader": 1, "case": [*range(40)] * 2, "judgment": pd.Categorical(
+            np.concatenate(words), categories=GRADES, ordered=True)}
+    )  # fmt: skip
+    kappa = intra_reader(repeats, weights="linear")[1][1]["kappa"]
+    assert kappa.estimate == pytest.approx(expected.estimate, abs=1e-12)

@@ -9,6 +9,7 @@ coefficients on arrays: ``agreement_coefficients`` (any number of raters, missin
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -16,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from readerstudy.analysis.result import Estimate
 
-from .coefficients import COEFFICIENTS, agreement_coefficients
+from .coefficients import COEFFICIENTS, UNORDERED, agreement_coefficients
 from .cohen import cohen_from_ratings, cohen_kappa, cross_table, pairwise_kappa, paradox, scott_pi
 from .fleiss import fleiss_kappa
 from .icc import icc
@@ -83,10 +84,12 @@ def agreement(
         ratings, weights=weights, metric=metric, level=level, bootstrap=bootstrap, seed=seed
     )
     if ratings.codes.shape[1] == 2 and len(ratings.categories) > 1:
-        found["cohen"] = cohen_kappa(
+        cohen = cohen_kappa(
             cross_table(ratings), weights=weights, categories=ratings.categories, level=level,
             bootstrap=bootstrap, seed=seed,
         )  # fmt: skip
+        order = ratings.order_note(cohen.details["weights"] not in UNORDERED)
+        found["cohen"] = replace(cohen, notes=(*cohen.notes, *order))
     return found
 
 

@@ -31,6 +31,7 @@ COEFFICIENTS = ("percent", "conger", "fleiss", "brennan_prediger", "gwet", "krip
 # Beyond this many distinct ratings (five hundred make a weight matrix of a quarter million) they
 # are a continuous scale.
 MOST_CATEGORIES = 500
+UNORDERED = ("unweighted", "custom", "nominal metric")
 TITLES = {
     "percent": "percent agreement",
     "conger": "Conger's kappa",
@@ -110,9 +111,10 @@ def agreement_coefficients(
             )
             used, label = Frame.of(ratings, own), f"{metric} metric"
         found[name] = _estimate(name, used, label, level=level, population=population, draws=draws)
+        more = ratings.order_note(label not in UNORDERED)
         if ratings.dropped:
-            note = f"{ratings.dropped} subjects without any rating left out"
-            found[name] = replace(found[name], notes=(*found[name].notes, note))
+            more = (*more, f"{ratings.dropped} subjects without any rating left out")
+        found[name] = replace(found[name], notes=(*found[name].notes, *more))
     return found
 
 

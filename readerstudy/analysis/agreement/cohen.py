@@ -14,13 +14,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from readerstudy.analysis.proportions.counts import checked_level
 from readerstudy.analysis.result import Estimate
 
-from .coefficients import agreement_coefficients
+from .coefficients import UNORDERED, agreement_coefficients
 from .ratings import Ratings, ratings_matrix
 from .weights import agreement_weights
 
@@ -215,24 +216,39 @@ def pairwise_kappa(
         for j in range(i + 1, len(names)):
             table = cross_table(ratings, i, j)
             if table.sum() > 0:
-                found[names[i], names[j]] = cohen_kappa(
+                own = cohen_kappa(
                     table, weights=weights, categories=ratings.categories, level=level
                 )
+                order = ratings.order_note(own.details["weights"] not in UNORDERED)
+                found[names[i], names[j]] = replace(own, notes=(*own.notes, *order))
     return found
 
 
-def cohen_from_ratings(first: Sequence[Any], second: Sequence[Any], **options: Any) -> Estimate:
-    """Cohen's kappa of two raters' labels; subjects that either left out are dropped."""
+def cohen_from_ratings(
+    first: Sequence[Any],
+    second: Sequence[Any],
+    *,
+    categories: Sequence[Hashable] | None = None,
+    **options: Any,
+) -> Estimate:
+    """Cohen's kappa of two raters' labels; subjects that either left out are dropped.
+
+    ``categories`` gives their order where weights need one (see ``ratings_matrix``).
+    """
     if len(first) != len(second):
         raise ValueError(f"{len(first)} ratings by the first rater, {len(second)} by the second")
-    ratings = ratings_matrix(np.column_stack([_objects(first), _objects(second)]))
-    return cohen_kappa(cross_table(ratings), categories=ratings.categories, **options)
+    pair = {0: _column(first), 1: _column(second)}
+    ratings = ratings_matrix(pd.DataFrame(pair), categories=categories)
+    found = cohen_kappa(cross_table(ratings), categories=ratings.categories, **options)
+    order = ratings.order_note(found.details["weights"] not in UNORDERED)
+    return replace(found, notes=(*found.notes, *order))
 
 
-def _objects(values: Sequence[Any]) -> NDArray[np.object_]:
-    column = np.empty(len(values), dtype=object)
-    column[:] = list(values)
-    return column
+def _column(values: Sequence[Any]) -> pd.Series:
+    """By place whatever the index; a categorical keeps its order, anything else is as it came."""
+    if isinstance(getattr(values, "dtype", None), pd.CategoricalDtype):
+        return pd.Series(pd.Categorical(values))
+    return pd.Series(list(values), dtype=object)
 
 
 def _square(table: ArrayLike) -> Floats:

@@ -62,17 +62,21 @@ def icc(
     draws = _bootstrapped(x, bootstrap, seed) if bootstrap else {}
     tail = (1.0 + level) / 2.0
     bounds: dict[str, tuple[float, float]] = {}
+    # Subjects that do not differ at all put both ends of every interval on the estimate.
+    alike = bms <= 1e-12 * max(wms, jms, ems)
     for form, error, df in (("1", wms, df_w), ("3", ems, df_e)):
-        if error <= 0:
+        if error <= 0 or alike:
             bounds[f"ICC({form},1)"] = bounds[f"ICC({form},k)"] = (float("nan"), 1.0)
             continue
         low = bms / error / stats.f.ppf(tail, df_b, df)
         high = bms / error * stats.f.ppf(tail, df, df_b)
         bounds[f"ICC({form},1)"] = ((low - 1) / (low + k - 1), (high - 1) / (high + k - 1))
         bounds[f"ICC({form},k)"] = (_stepped(low), _stepped(high))
-    bounds["ICC(2,1)"] = _two_way_bounds(values["ICC(2,1)"], bms, jms, ems, n, k, tail)
-    low, high = bounds["ICC(2,1)"]
-    bounds["ICC(2,k)"] = (_spearman_brown(low, k), _spearman_brown(high, k))
+    bounds["ICC(2,1)"] = bounds["ICC(2,k)"] = (float("nan"), 1.0)
+    if not alike:
+        low, high = _two_way_bounds(values["ICC(2,1)"], bms, jms, ems, n, k, tail)
+        bounds["ICC(2,1)"] = low, high
+        bounds["ICC(2,k)"] = (_spearman_brown(low, k), _spearman_brown(high, k))
 
     found: dict[str, Estimate] = {}
     for form in FORMS:
@@ -84,7 +88,9 @@ def icc(
             note = "not defined: the estimated total variance is not positive"
             found[form] = _plain(form, float("nan"), level, n, k, (*own, note))
             continue
-        if np.isneginf(lower):
+        if alike:
+            own.append("degenerate: the subjects' means are all the same, which is not certainty")
+        elif np.isneginf(lower):
             own.append(
                 f"unbounded below: the lower limit of a single rating is at or beyond -1/{k - 1}, "
                 "where the mean of the ratings has no reliability at all"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from readerstudy.analysis.proportions.counts import checked_level
 from readerstudy.analysis.result import Estimate
 from readerstudy.analysis.tidy import name_rows, refuse_blanks, require_columns
 
+from .coefficients import UNORDERED
 from .cohen import cohen_kappa
 from .ratings import ratings_matrix
 
@@ -58,7 +60,8 @@ def intra_reader(
     if twice.empty:
         raise ValueError("no reader read any case twice: there are no repeats to compare")
     pairs = twice.groupby([reader, case], sort=True)[judgment].agg(["first", "last"])
-    labels = ratings_matrix(pairs.reset_index(drop=True)).categories
+    whole = ratings_matrix(pairs.reset_index(drop=True))
+    labels = whole.categories
     per_reader: dict[Hashable, dict[str, Estimate]] = {}
     shares: list[float] = []
     for name, group in pairs.groupby(level=0, sort=True):
@@ -70,9 +73,9 @@ def intra_reader(
         if len(labels) > 1:
             counts = np.zeros((len(labels), len(labels)))
             np.add.at(counts, (coded.codes[:, 0], coded.codes[:, 1]), 1)
-            estimates["kappa"] = cohen_kappa(
-                counts, weights=weights, categories=labels, level=level
-            )
+            kappa = cohen_kappa(counts, weights=weights, categories=labels, level=level)
+            said = whole.order_note(weights not in UNORDERED)
+            estimates["kappa"] = replace(kappa, notes=(*kappa.notes, *said))
         per_reader[name] = estimates
     return _pooled(np.array(shares), len(pairs), level), per_reader
 

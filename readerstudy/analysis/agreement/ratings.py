@@ -22,6 +22,15 @@ class Ratings:
     categories: tuple[Hashable, ...]
     dropped: int = 0
     """Subjects that nobody rated."""
+    by_name: bool = False
+    """Whether the categories' order is only that of their names, of which nobody told another."""
+
+    def order_note(self, ordered: bool) -> tuple[str, ...]:
+        """What to say where ``ordered`` weights rest on an order that is only alphabetical."""
+        if not (ordered and self.by_name and len(self.categories) > 2):
+            return ()
+        names = ", ".join(map(str, self.categories))
+        return (f"categories weighed in alphabetical order ({names}): name them in their own",)
 
     @property
     def counts(self) -> Floats:
@@ -38,7 +47,8 @@ def ratings_matrix(
     """Code a subject x rater matrix of labels or numbers (``None`` / NaN / "" missing).
 
     ``categories`` names all that could have been chosen; labels outside it raise ``ValueError``
-    with their place. Without it the labels met are the categories.
+    with their place. Without it an ordered pandas categorical brings its own, in their order, as a
+    factor does in R; otherwise the labels met are the categories, sorted.
     """
     frame = ratings if isinstance(ratings, pd.DataFrame) else pd.DataFrame(np.asarray(ratings))
     if frame.shape[0] == 0 or frame.shape[1] < 2:
@@ -46,6 +56,8 @@ def ratings_matrix(
             f"agreement needs at least one subject and two raters, got {frame.shape[0]} x "
             f"{frame.shape[1]}"
         )
+    if categories is None:
+        categories = _own_order(frame)
     values = frame.to_numpy()
     numbers = values.dtype.kind in "fiub"
     if numbers:
@@ -78,7 +90,8 @@ def ratings_matrix(
             codes[place] = code
     table = codes.reshape(frame.shape)
     rated = (table >= 0).any(axis=1)
-    return Ratings(table[rated], known, int((~rated).sum()))
+    by_name = categories is None and not numbers and not all(map(_is_number, known))
+    return Ratings(table[rated], known, int((~rated).sum()), by_name)
 
 
 def ratings_from_table(
@@ -118,6 +131,23 @@ def ratings_from_counts(
     rated = (codes >= 0).any(axis=1)
     names = tuple(categories) if categories is not None else tuple(range(array.shape[1]))
     return Ratings(codes[rated], names, int((~rated).sum()))
+
+
+def _own_order(frame: pd.DataFrame) -> tuple[Hashable, ...] | None:
+    """The categories of columns that are one and the same ordered categorical."""
+    kinds = set(frame.dtypes)
+    kind = kinds.pop()
+    if kinds or not isinstance(kind, pd.CategoricalDtype) or not kind.ordered:
+        return None
+    return tuple(kind.categories.tolist())
+
+
+def _is_number(label: object) -> bool:
+    try:
+        float(label)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _blank(cell: object) -> bool:
