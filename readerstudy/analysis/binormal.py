@@ -338,7 +338,10 @@ def _degenerate(
     notes.append("degenerate: no operating point off the corners, the binormal model has no fit")
 
     def undefined(label: str) -> Estimate:
-        return Estimate(label, math.nan, level=level, method="binormal maximum likelihood", n=n)
+        return Estimate(
+            label, math.nan, level=level, method="binormal maximum likelihood", n=n,
+            notes=("degenerate: not defined",),
+        )  # fmt: skip
 
     auc = Estimate(
         name=name,

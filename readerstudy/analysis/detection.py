@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
@@ -30,7 +31,9 @@ from readerstudy.analysis.detection_measures import (
 from readerstudy.analysis.forced_choice import m_afc
 from readerstudy.analysis.proportions import interval as proportion_interval
 from readerstudy.analysis.proportions.counts import checked_level, one_of, whole_number
+from readerstudy.analysis.rating_counts import zero_or_one
 from readerstudy.analysis.result import Estimate
+from readerstudy.analysis.tidy import shown
 
 Floats = NDArray[np.float64]
 
@@ -167,8 +170,8 @@ def readers_yes_no(
     bootstrap interval (readers and cases resampled) is in ``details``. Readers without both kinds
     of trial are left out with a note.
     """
-    y = np.atleast_2d(np.asarray(responses, dtype=float))
-    s = np.asarray(signal, dtype=bool)
+    y = _responses(responses)
+    s = zero_or_one(signal, "signal")
     if y.shape[1] != len(s):
         raise ValueError(f"{y.shape[1]} cases in responses but {len(s)} in signal")
     checked_level(level)
@@ -217,6 +220,20 @@ def readers_yes_no(
                    "reader_values": own[:, k]}  # fmt: skip
         out[name] = _over_readers(name, own[:, k], level, n, details)
     return Detection(**out, hit_rate=None, false_alarm_rate=None, notes=tuple(notes))
+
+
+def _responses(responses: ArrayLike) -> Floats:
+    """(readers, cases) of 1, 0 and NaN; anything else is named by its place."""
+    raw = np.atleast_2d(np.asarray(responses, dtype=object))
+    y = pd.to_numeric(pd.Series(raw.ravel()), errors="coerce").to_numpy(float)
+    wrong = np.flatnonzero(~np.isin(y, (0.0, 1.0)) & ~pd.isna(raw.ravel()))
+    if len(wrong):
+        reader, case = divmod(int(wrong[0]), raw.shape[1])
+        raise ValueError(
+            f"response {shown(raw[reader, case])} of reader {reader} to case {case} is neither 1 "
+            "(yes) nor 0 (no); ratings on a scale need a threshold, or rating_detection"
+        )
+    return y.reshape(raw.shape)
 
 
 def rating_detection(ratings: ArrayLike, signal: ArrayLike, *, level: float = 0.95) -> BinormalFit:
@@ -290,14 +307,22 @@ def _measure(
     kept = draws[np.isfinite(draws)]
     notes: tuple[str, ...] = ()
     p_value: float | None = None
+    ends = (0.0, 1.0) if name in ("a_prime", "proportion_correct_max") else (-math.inf, math.inf)
     if by_bootstrap:
         lower, upper = interval_from(draws, estimate, level=level)
         error = float(kept.std(ddof=1)) if len(kept) > 1 else None
-        if len(kept) and float(np.ptp(kept)) == 0:
-            lower, upper = -math.inf, math.inf
+        if not math.isfinite(estimate):
+            lower, upper, error = *ends, None
+        elif len(kept) < len(draws):
+            # Infinity is the far end of the order, what is undefined may lie at either.
+            tail, void = (1 - level) / 2, np.isnan(draws)
+            low = np.quantile(np.where(void, -math.inf, draws), tail, method="lower")
+            high = np.quantile(np.where(void, math.inf, draws), 1 - tail, method="higher")
+            lower, upper, error = float(low), float(high), None
+            notes = ("resamples with a rate of 0 or 1 are infinite without a correction",)
+        elif len(kept) and float(np.ptp(kept)) == 0:
+            lower, upper = ends
             notes = ("degenerate: every resample alike, no interval from the bootstrap",)
-            if name in ("a_prime", "proportion_correct_max"):
-                lower, upper = 0.0, 1.0
     elif finite and error is not None:
         half = float(stats.norm.isf((1 - level) / 2)) * error
         lower, upper = estimate - half, estimate + half
@@ -306,7 +331,9 @@ def _measure(
             z, width = float(special.ndtri(estimate)), half / _density_at(estimate) / 2
             lower, upper = float(special.ndtr(z - width)), float(special.ndtr(z + width))
     else:
-        lower, upper, error = -math.inf, math.inf, None
+        lower, upper, error = *ends, None
+    if math.isnan(estimate):
+        notes = ("not defined: rates of exactly 0 or 1 without a correction",)
     null = 0.0 if name == "d_prime" else None
     if null is not None and finite and error and not by_bootstrap:
         p_value = float(2 * stats.norm.sf(abs(estimate) / error))

@@ -157,6 +157,8 @@ def _fit(
     used = (x + y) > 0
     x, y = x[used], y[used]
     n = int(x.sum() + y.sum())
+    if len(x) == 1:
+        return _all_tied(level, name, n, notes)
     above_x = np.cumsum(x[::-1])[::-1][1:]
     smoothed = (above_x + 0.5) / (x.sum() + 1)
 
@@ -244,6 +246,26 @@ def _fit(
         log_likelihood=-float(best.fun),
         n=n,
         notes=tuple(messages),
+    )
+
+
+def _all_tied(level: float, name: str, n: int, notes: tuple[str, ...]) -> ProperFit:
+    """One category only: the area is the diagonal's, and nothing is known of d_a and c."""
+    why = "degenerate: all ratings are tied and say nothing of the order"
+
+    def unknown(label: str, value: float, lower: float, upper: float) -> Estimate:
+        return Estimate(
+            label, value, lower=lower, upper=upper, level=level, n=n, notes=(why,),
+            method="proper binormal maximum likelihood",
+        )  # fmt: skip
+
+    return ProperFit(
+        d_a=unknown("d_a", math.nan, 0.0, math.inf),
+        c=unknown("c", math.nan, -1.0, 1.0),
+        auc=unknown(name, 0.5, 0.5, 1.0),
+        log_likelihood=0.0,
+        n=n,
+        notes=(*notes, why),
     )
 
 

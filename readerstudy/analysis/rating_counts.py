@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+
+from readerstudy.analysis.tidy import shown
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -32,17 +35,9 @@ def checked_ratings(ratings: ArrayLike, truth: ArrayLike) -> tuple[Floats, Bools
     missing class, naming what was found.
     """
     scores = np.asarray(ratings, dtype=float).ravel()
-    labels = np.asarray(truth).ravel()
+    labels = zero_or_one(truth, "truth")
     if len(scores) != len(labels):
         raise ValueError(f"{len(scores)} ratings but {len(labels)} truths")
-    if labels.dtype != bool:
-        values = np.asarray(labels, dtype=float)
-        wrong = np.flatnonzero(~np.isin(values, (0.0, 1.0)))
-        if len(wrong):
-            raise ValueError(
-                f"truth at position {wrong[0]} is {labels[wrong[0]]!r}; it must be 0 or 1"
-            )
-        labels = values == 1
     infinite = np.flatnonzero(np.isinf(scores))
     if len(infinite):
         raise ValueError(f"rating at position {infinite[0]} is infinite")
@@ -54,6 +49,21 @@ def checked_ratings(ratings: ArrayLike, truth: ArrayLike) -> tuple[Floats, Bools
             "both classes; report the proportion instead"
         )
     return scores[kept], np.asarray(labels[kept], dtype=bool), int((~kept).sum())
+
+
+def zero_or_one(values: ArrayLike, name: str) -> Bools:
+    """0 / 1 or booleans as booleans; ``ValueError`` naming the first value that is neither."""
+    labels = np.asarray(values).ravel()
+    if labels.dtype == bool:
+        return labels
+    # As numbers, so that 1, 1.0 and True are one; what is no number is neither.
+    numbers = pd.to_numeric(pd.Series(labels, dtype=object), errors="coerce").to_numpy(float)
+    wrong = np.flatnonzero(~np.isin(numbers, (0.0, 1.0)))
+    if len(wrong):
+        raise ValueError(
+            f"{name} at position {wrong[0]} is {shown(labels[wrong[0]])}; it must be 0 or 1"
+        )
+    return np.asarray(numbers == 1)
 
 
 def counts_by_category(

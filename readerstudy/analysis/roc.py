@@ -20,7 +20,7 @@ from readerstudy.analysis.delong import delong_covariance, placements, separatio
 from readerstudy.analysis.partial_area import compare_partial_paired, partial_auc
 from readerstudy.analysis.proper import ProperFit, proper_fit
 from readerstudy.analysis.proportions.counts import ALTERNATIVES, checked_level, one_of
-from readerstudy.analysis.rating_counts import checked_ratings, paired_ratings
+from readerstudy.analysis.rating_counts import checked_ratings, paired_ratings, zero_or_one
 from readerstudy.analysis.result import Estimate
 from readerstudy.analysis.roc_curve import (
     RocCurve,
@@ -124,7 +124,7 @@ def covariance(ratings: ArrayLike, truth: ArrayLike) -> tuple[Floats, Floats]:
     """AUCs (k,) and DeLong covariance (k, k) of k ratings (k, cases) of the same cases."""
     # The products are small: on a busy machine threads cost more than they bring.
     with threadpool_limits(1, user_api="blas"):
-        return delong_covariance(np.asarray(ratings, dtype=float), np.asarray(truth, dtype=bool))
+        return delong_covariance(np.asarray(ratings, dtype=float), zero_or_one(truth, "truth"))
 
 
 def compare_paired(

@@ -129,6 +129,37 @@ def test_edges_are_defined_and_said():
         detection.readers_yes_no([[1, 0, np.nan, np.nan]], [1, 1, 0, 0])
 
 
+@pytest.mark.parametrize("interval", ["gourevitch-galanter", "bootstrap"])
+@pytest.mark.parametrize("counts", [(10, 0, 3, 7), (10, 0, 0, 10), (9, 1, 2, 8), (10, 0, 10, 0)])
+def test_without_a_correction_intervals_hold_what_is_infinite(counts, interval):
+    found = detection.yes_no(*counts, correction="none", interval=interval, replicates=400)
+    for estimate in found.estimates():
+        assert not math.isnan(estimate.lower)
+        assert not math.isnan(estimate.upper)
+        if math.isnan(estimate.estimate):
+            assert "not defined" in estimate.notes[0]
+        else:
+            assert estimate.lower <= estimate.estimate <= estimate.upper
+    if counts == (9, 1, 2, 8) and interval == "bootstrap":
+        # A third of the resamples have ten hits of ten: the upper limit is infinite, not cut off.
+        assert found.d_prime.upper == math.inf
+        assert "infinite" in found.d_prime.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("responses", "signal", "message"),
+    [
+        ([["yes", "no"]], [1, 0], "response 'yes' of reader 0 to case 0"),
+        ([[1, 0], [1, 4]], [1, 0], "response 4 of reader 1 to case 1"),
+        ([[1, 0]], ["generated", "acquired"], "signal at position 0 is 'generated'"),
+        ([[1, 0]], [1, math.nan], "signal at position 1 is nan"),
+    ],
+)
+def test_responses_and_signals_that_are_neither_are_named(responses, signal, message):
+    with pytest.raises(ValueError, match=message):
+        detection.readers_yes_no(responses, signal)
+
+
 def test_separated_ratings_are_called_degenerate():
     fit = detection.rating_detection([1, 2, 3, 4, 5, 6], [0, 0, 0, 1, 1, 1])
     assert math.isnan(fit.d_a.estimate)

@@ -35,6 +35,14 @@ NEWCOMBE_ONE = [
     ("likelihood", 1, 29, 0.0020, 0.1432),
     # BlakerCI 1.0-6 documentation: binom.blaker.limits(3, 10)
     ("blaker", 3, 10, 0.08726443, 0.61941066),
+    # Fagerland, Lydersen & Laake 2017, Statistical Analysis of Contingency Tables, chapter 2, as
+    # their R package contingencytables prints it.
+    ("wilson", 13, 16, 0.5699, 0.9341),
+    ("clopper-pearson", 13, 16, 0.5435, 0.9595),
+    ("mid-p", 13, 16, 0.5699, 0.9500),
+    ("likelihood", 13, 16, 0.5828, 0.9497),
+    ("jeffreys", 13, 16, 0.5792, 0.9442),
+    ("blaker", 1, 100, 0.0005, 0.0513),
 ]
 
 # Newcombe 1998, Statistics in Medicine 17, 873-890, Table II: (a/m - b/n) by method 10 (his own),
@@ -107,6 +115,38 @@ def test_paired_tables_equal_fagerland_lydersen_laake():
     assert q == pytest.approx({"asymptotic": 0.033, "exact": 0.053, "mid-p": 0.035}, abs=6e-4)
     interval = proportions.tango(*small)
     assert (interval.lower, interval.upper) == pytest.approx((-0.517, -0.026), abs=6e-4)
+
+
+def test_contingency_tables_equal_the_book_of_fagerland_lydersen_laake():
+    # Fagerland, Lydersen & Laake 2017, chapters 2 (13 of 16), 4 (7 of 34 and 1 of 34; 0 of 16 and
+    # 15 of 72) and 8 (59, 6, 16, 80), as their R package contingencytables prints them.
+    central = proportions.binomial_test(13, 16, two_sided="central")
+    assert central.p_value == pytest.approx(0.02127, abs=6e-6)
+    assert proportions.binomial_test(13, 16, mid_p=True).p_value == pytest.approx(0.01273, abs=6e-6)
+    found = [
+        proportions.newcombe(7, 34, 1, 34),
+        proportions.miettinen_nurminen(7, 34, 1, 34, corrected=False),
+        proportions.miettinen_nurminen(0, 16, 15, 72),
+        proportions.tango(59, 6, 16, 80),
+    ]
+    printed = [(0.0189, 0.3404), (0.0284, 0.3439), (-0.3164, -0.0056), (-0.1240, -0.0054)]
+    for estimate, limits in zip(found, printed, strict=True):
+        assert (estimate.lower, estimate.upper) == pytest.approx(limits, abs=6e-5)
+    p = {m: proportions.mcnemar(59, 6, 16, 80, method=m).p_value
+         for m in ("asymptotic", "exact", "mid-p", "corrected")}  # fmt: skip
+    assert p == pytest.approx(
+        {"asymptotic": 0.033006, "exact": 0.052479, "mid-p": 0.034690, "corrected": 0.055009},
+        abs=6e-7,
+    )
+
+
+@pytest.mark.parametrize(("each", "p"), [(1, 0.75), (2, 0.8125), (3, 0.84375)])
+def test_mid_p_of_as_many_pairs_either_way_leaves_out_half_of_the_middle(each, p):
+    # Fagerland, Lydersen & Laake 2013, supplement: 1 - binompdf(n12, n, 0.5) / 2 where n12 = n21.
+    assert proportions.mcnemar(5, each, each, 5).p_value == pytest.approx(p, abs=1e-12)
+    for alternative in ("greater", "less"):
+        one_sided = proportions.mcnemar(5, each, each, 5, alternative=alternative)
+        assert one_sided.p_value == pytest.approx(0.5, abs=1e-12)
 
 
 def test_corrected_mcnemar_equals_r():

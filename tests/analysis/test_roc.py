@@ -244,11 +244,25 @@ def test_all_ties_and_single_cases_are_said():
         ([1, 2, 3], [0, 1], "3 ratings but 2 truths"),
         ([1, math.inf], [0, 1], "position 1 is infinite"),
         ([1, 2], [0, 2], "truth at position 1"),
+        ([1, 2], ["normal", "abnormal"], "truth at position 0 is 'normal'; it must be 0 or 1"),
     ],
 )
 def test_faults_are_named(ratings, truth, message):
     with pytest.raises(ValueError, match=message):
         roc.auc(ratings, truth)
+
+
+@pytest.mark.parametrize("truth", [["n", "n", "p", "p"], [1, 1, 2, 2], [0, 0, 1, math.nan]])
+def test_covariance_takes_no_word_or_gap_for_true(truth):
+    with pytest.raises(ValueError, match="truth at position"):
+        roc.covariance([[1, 2, 3, 4], [1, 3, 2, 4]], truth)
+
+
+def test_a_proper_fit_to_ratings_all_tied_is_degenerate():
+    fit = roc.proper_fit([3, 3, 3, 3], [0, 1, 0, 1])
+    assert (fit.auc.estimate, fit.auc.lower, fit.auc.upper) == (0.5, 0.5, 1.0)
+    assert math.isnan(fit.d_a.estimate)
+    assert "all ratings are tied" in fit.notes[0]
 
 
 def test_missing_ratings_are_left_out_and_counted():

@@ -51,7 +51,10 @@ def mcnemar(
         half = 0.5 * float(stats.binom.pmf(b, discordant, 0.5)) if method == "mid-p" else 0.0
         greater = float(stats.binom.sf(b - 1, discordant, 0.5)) - half
         less = float(stats.binom.cdf(b, discordant, 0.5)) - half
-        tails = {"greater": greater, "less": less, "two-sided": 2 * min(greater, less)}
+        # As many pairs either way: no outcome is less extreme, and half of the observed one's
+        # probability is left out (Fagerland et al. 2013, supplement).
+        both_ways = 1 - half if b == c else 2 * min(greater, less)
+        tails = {"greater": greater, "less": less, "two-sided": both_ways}
         p_value = min(1.0, tails[alternative])
     elif method == "asymptotic":
         root = (b - c) / math.sqrt(discordant)
