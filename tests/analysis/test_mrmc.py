@@ -1,4 +1,4 @@
-"""Multi-reader multi-case analysis against MRMCaov, RJafroc and exhaustive counting."""
+"""Multi-reader multi-case analysis against MRMCaov, RJafroc, iMRMC and exhaustive counting."""
 
 import itertools
 import math
@@ -383,6 +383,58 @@ def test_u_statistics_of_a_factorial_design_equal_mrmcaov_unbiased():
     assert close(found.modalities[2].standard_error, 0.0214912, 6)
     assert close(found.differences[1, 2].standard_error, 0.02067154)
     assert close(found.differences[1, 2].estimate, -0.04380032)
+
+
+# iMRMC 4.0.0's output for a study of its repository (DIDSR/iMRMC, Accudata/home/fakepilot2): three
+# readers, the first 150 of 300 cases positive, of which a reader calls positive the first so many.
+IMRMC_CUTS = {"A": (171, 204, 138), "B": (282, 288, 282)}
+# Estimate, variance, dfBDG, p, lower, upper of U, then of V ("MLE"); limits are not cut at 1 there.
+IMRMC = {
+    ("A", "U"): (0.903333333, 1.86122297e-3, 2.11212165, 1.12484833e-2, 0.717708748, 1.08895792),
+    ("B", "U"): (0.553333333, 1.82252051e-4, 29.4284717, 4.57427546e-4, 0.525722578, 0.580944089),
+    ("AB", "U"): (0.35, 1.42393736e-3, 2.39887433, 1.14251514e-2, 0.187638992, 0.512361008),
+    ("A", "V"): (0.903333333, 1.36051852e-3, 2.0, 8.25979693e-3, 0.744629095, 1.06203757),
+    ("B", "V"): (0.553333333, 1.78370370e-4, 28.1882613, 4.27765217e-4, 0.525975756, 0.580690911),
+    ("AB", "V"): (0.35, 1.11212346e-3, 2.0, 8.95676989e-3, 0.206512921, 0.493487079),
+}
+
+
+@pytest.mark.parametrize("statistic", ["U", "V"])
+def test_u_and_v_statistics_equal_imrmc(statistic):
+    table = pd.DataFrame(
+        [
+            (reader, case, modality, int(case <= 150), int(case <= cut))
+            for modality, cuts in IMRMC_CUTS.items()
+            for reader, cut in enumerate(cuts)
+            for case in range(1, 301)
+        ],
+        columns=["reader", "case", "modality", "truth", "rating"],
+    )
+    found = u_statistics(table, statistic=statistic, df_convention="imrmc")
+    of = {"A": found.modalities["A"], "B": found.modalities["B"], "AB": found.differences["A", "B"]}
+    for name, estimate in of.items():
+        value, variance, df, p, lower, upper = IMRMC[name, statistic]
+        assert close(estimate.estimate, value, 9)
+        assert close(estimate.standard_error**2, variance, 9)
+        assert close(estimate.details["df_bdg"], df, 9)
+        assert close(estimate.p_value, p, 8)
+        assert close(estimate.lower, lower, 8)
+        assert close(estimate.upper, min(upper, 1.0) if name != "AB" else upper, 8)
+    if statistic == "U":  # BDGtable.csv, moments of A and of the two together; AUCperReader.csv.
+        assert of["A"].details["moments"] == pytest.approx(
+            [0.855, 0.825570, 0.848826, 0.819396, 0.821667, 0.814150, 0.821667, 0.814150], abs=6e-7
+        )
+        assert of["AB"].details["moments"] == pytest.approx(
+            [0.5042, 0.500374, 0.5042, 0.500374, 0.504333, 0.499535, 0.504333, 0.499535], abs=6e-7
+        )
+        assert close(found.reader_values["A", 1].standard_error ** 2, 3.8658e-4, 5)
+        # ORtable.csv: R, TR, Cov1, Cov2, Cov3 and error of both modalities.
+        components = obuchowski_rockette(table, covariance="unbiased").components
+        for key, value in {
+            "var_reader": 8.39821e-4, "var_modality_reader": 1.83915e-3, "cov1": 2.55034e-5,
+            "cov2": 9.39597e-5, "cov3": 3.19911e-5, "error_variance": 1.98322e-4,
+        }.items():  # fmt: skip
+            assert close(components[key], value, 6)
 
 
 def _exhaustive(table, first, second, centred=False):
