@@ -24,7 +24,7 @@ from scipy import special, stats
 from readerstudy.analysis.multiplicity import adjust
 from readerstudy.analysis.proportions import newcombe
 from readerstudy.analysis.result import Estimate
-from readerstudy.analysis.tidy import require_columns
+from readerstudy.analysis.tidy import refuse_blanks, require_columns
 
 Floats = NDArray[np.float64]
 
@@ -48,16 +48,17 @@ def entropy(counts: ArrayLike, *, base: float = 2.0, correction: str = "none") -
     """Shannon entropy of label counts, in bits by default.
 
     ``correction="miller-madow"`` adds (labels seen - 1) / (2 n), the first term of the plug-in's
-    downward bias. Raises ``ValueError`` for negative counts or none at all.
+    downward bias. Raises ``ValueError`` for negative counts or none at all, or a base of no
+    logarithm.
     """
-    c = _counts(counts)
+    c, unit = _counts(counts), _log_base(base)
     shares = c[c > 0] / c.sum()
-    value = float(-np.sum(shares * np.log(shares)))
+    value = float(np.sum(shares * -np.log(shares)))
     if correction == "miller-madow":
         value += (shares.size - 1) / (2.0 * float(c.sum()))
     elif correction != "none":
         raise ValueError(f"correction {correction!r}: use none or miller-madow")
-    return value / math.log(base)
+    return value / unit
 
 
 def effective_number(counts: ArrayLike) -> float:
@@ -67,7 +68,10 @@ def effective_number(counts: ArrayLike) -> float:
 
 def jensen_shannon(first: ArrayLike, second: ArrayLike, *, base: float = 2.0) -> float:
     """Jensen-Shannon divergence of two label count vectors; 0 alike, 1 (base 2) disjoint."""
-    return float(_divergence(_counts(first)[None], _counts(second)[None])[0] / math.log(base))
+    a, b = _counts(first), _counts(second)
+    if a.size != b.size:
+        raise ValueError(f"{a.size} label counts against {b.size}: the labels must be the same")
+    return float(_divergence(a[None], b[None])[0] / _log_base(base))
 
 
 def good_turing_coverage(counts: ArrayLike) -> float:
@@ -96,7 +100,8 @@ def label_diversity(
     Parameters
     ----------
     table
-        One row a scan with its labels joined by ``separator``, or one row a scan and label.
+        One row a scan with its labels joined by ``separator`` or in a list, or one row a scan and
+        label.
         Scans without a label count as scans with none (no row of shares, but of their number).
     labels
         All labels that could occur, in order; those met otherwise.
@@ -111,8 +116,8 @@ def label_diversity(
     ``jensen_shannon`` and ``chi_square`` (permutation p-values), and a table of labels: counts,
     shares of scans, difference with Newcombe's interval, Fisher's p and its correction.
 
-    Raises ``ValueError`` for origins other than the two, a scan of two origins, an origin without
-    scans, or labels outside ``labels``.
+    Raises ``ValueError`` for origins other than the two, rows without a scan, a scan of two
+    origins, an origin without scans, or labels outside ``labels``.
     """
     if replicates < 2:
         raise ValueError(f"{replicates} resamples and permutations: at least two are needed")
@@ -227,6 +232,7 @@ def _presence(
 ) -> tuple[Floats, NDArray[np.bool_], list[Hashable]]:
     """Scan x label 0/1 matrix, which scans are generated, and the labels."""
     require_columns(table, [scan, origin, label])
+    refuse_blanks(table, [scan, origin])
     strange = ~table[origin].isin([acquired, generated])
     if strange.any():
         raise ValueError(
@@ -240,6 +246,8 @@ def _presence(
     split: list[list[Hashable]] = [list(_labels(cell, separator)) for cell in table[label]]
     met = list(dict.fromkeys(name for own in split for name in own))
     names = list(labels) if labels is not None else sorted(met, key=str)
+    if len(set(names)) != len(names):
+        raise ValueError(f"labels {names} name one label twice")
     place = {name: k for k, name in enumerate(names)}
     outside = [name for name in met if name not in place]
     if outside:
@@ -256,11 +264,13 @@ def _presence(
 
 
 def _labels(cell: Any, separator: str | None) -> Iterable[Hashable]:
-    if cell is None or (isinstance(cell, float) and cell != cell) or cell == "":
+    if isinstance(cell, (list, tuple, set, frozenset)):
+        return [item for item in cell if not pd.isna(item)]
+    if pd.isna(cell):
         return []
     if separator is not None and isinstance(cell, str):
         return [part.strip() for part in cell.split(separator) if part.strip()]
-    return [cell]
+    return [] if cell == "" else [cell]
 
 
 def _resample(presence: Floats, replicates: int, rng: np.random.Generator) -> Floats:
@@ -317,6 +327,12 @@ def _bias(counts: Floats) -> float:
 
 def _normalised(counts: Floats) -> float:
     return entropy(counts) / math.log2(counts.size) if counts.size > 1 else 0.0
+
+
+def _log_base(base: float) -> float:
+    if not (base > 0 and base != 1 and math.isfinite(base)):
+        raise ValueError(f"base must be a positive number other than 1, got {base!r}")
+    return math.log(base)
 
 
 def _counts(counts: ArrayLike) -> Floats:

@@ -117,6 +117,7 @@ def test_row_order_and_names_do_not_matter():
         (lambda t: t.assign(scan="same"), "two origins"),
         (lambda t: t.assign(label=None), "no label"),
         (lambda t: t.drop(columns="label"), "'label'"),
+        (lambda t: t.assign(scan=t["scan"].where(t.index != 3)), "row 3: scan is empty"),
     ],
 )
 def test_faults_are_named(change, message):
@@ -159,3 +160,30 @@ def test_interval_of_the_entropy_covers():
 @pytest.mark.load
 def test_interval_of_the_entropy_covers_closely():
     assert 0.925 <= _covered(1500, 2) <= 0.97
+
+
+def test_labels_come_joined_in_lists_or_as_pandas_strings_with_gaps():
+    cells = ["x", "x|y", None, "y", "x", "z|x"]
+    table = pd.DataFrame({"scan": range(6), "origin": ["acquired", "generated"] * 3})
+    forms = {
+        "joined": pd.Series(cells),
+        "string": pd.Series(cells, dtype="string"),
+        "lists": pd.Series([[] if c is None else c.split("|") for c in cells]),
+    }
+    found = {
+        name: label_diversity(table.assign(label=column), replicates=20).labels
+        for name, column in forms.items()
+    }
+    assert found["joined"]["acquired"].tolist() == [2, 0, 0]
+    assert found["joined"]["generated"].tolist() == [2, 2, 1]
+    for name in ("string", "lists"):
+        pd.testing.assert_frame_equal(found[name], found["joined"])
+
+
+def test_what_has_no_logarithm_no_match_or_two_names_is_refused():
+    with pytest.raises(ValueError, match="base must be a positive number other than 1, got 1"):
+        entropy([1, 2], base=1)
+    with pytest.raises(ValueError, match="2 label counts against 3"):
+        jensen_shannon([1, 2], [1, 2, 3])
+    with pytest.raises(ValueError, match="name one label twice"):
+        label_diversity(table_of(ACQUIRED, GENERATED), labels=["a", "b", "a"], replicates=20)
