@@ -254,6 +254,32 @@ def test_every_reader_equals_mrmcaov(who, estimate, error, p, first, second):
     assert found.reader_values[2, who].standard_error == pytest.approx(second, abs=6e-10)
 
 
+def test_one_modality_equals_or_dbm_mrmc():
+    # OR-DBM MRMC 2.51 on modality 1 of Van Dyke's data (RJafroc, inst/IowaResults/VanDyke1T.txt):
+    # random; fixed readers; fixed cases.
+    table = van_dyke()
+    table = table[table["modality"] == 1]
+    found = obuchowski_rockette(table, null=0.5)
+    one = found.modalities[1]
+    assert one.estimate == pytest.approx(0.89703704, abs=6e-9)
+    assert one.standard_error == pytest.approx(0.03317360, abs=6e-9)
+    assert one.df == pytest.approx(12.74, abs=6e-3)
+    assert (one.lower, one.upper) == pytest.approx((0.82522360, 0.96885048), abs=6e-9)
+    assert found.components["error_variance"] == pytest.approx(0.00101410, abs=6e-9)
+    assert found.components["cov2"] == pytest.approx(0.00048396, abs=6e-9)
+    assert found.components["rho2"] == pytest.approx(0.47723151, abs=6e-9)
+    assert found.components["ms_reader"] == pytest.approx(0.00308263, abs=6e-9)
+    printed = [0.00090755, 0.00132316, 0.00079859, 0.00030064, 0.00174057]
+    variances = [found.reader_values[1, who].standard_error ** 2 for who in range(1, 6)]
+    assert variances == pytest.approx(printed, abs=6e-9)
+    fixed = obuchowski_rockette(table, readers="fixed").modalities[1]
+    assert fixed.standard_error == pytest.approx(0.02428971, abs=6e-9)
+    assert (fixed.lower, fixed.upper) == pytest.approx((0.84943008, 0.94464399), abs=6e-9)
+    these = obuchowski_rockette(table, cases="fixed").modalities[1]
+    assert (these.standard_error, these.df) == pytest.approx((0.02482994, 4.0), abs=6e-9)
+    assert (these.lower, these.upper) == pytest.approx((0.82809808, 0.96597599), abs=6e-9)
+
+
 def test_one_reader_equals_or_dbm_mrmc():
     # OR-DBM MRMC 2.51, VanDyke1R: X2 1.22011, p .2693; Var 0.00069890, Cov1 0.00037347;
     # treatment 1 0.91964573 (0.86060081, 0.97869066).
@@ -520,6 +546,21 @@ def test_degrees_of_freedom_are_satterthwaite_over_readers_and_both_classes():
     imrmc = u_statistics(table, df_convention="imrmc").modalities[1]
     assert imrmc.df == math.floor(found.df)
     assert imrmc.details["df_bdg"] == found.df
+
+
+def test_a_reader_who_read_little_beside_one_who_read_all_keeps_a_degree_of_freedom():
+    # 1 / (shares squared) - 1 is below a half here, which rounded to nought let the readers go and
+    # left cases alone in the denominator: 18 degrees of freedom.
+    rng = np.random.default_rng(0)
+    read = [("a", case) for case in range(40)]
+    read += [("b", case) for case in [*range(8), *range(20, 28)]]
+    table = pd.DataFrame(read, columns=["reader", "case"])
+    table["truth"] = (table["case"] < 20).astype(int)
+    table["rating"] = rng.normal(size=len(table)) + table["truth"]
+    found = u_statistics(table, centred=True).modalities["all"]
+    assert found.df < 6
+    shares = np.array([400.0, 64.0]) / 464.0
+    assert 1 / (shares @ shares) - 1 < 0.5
 
 
 def test_v_statistic_of_a_crossed_design_is_what_the_ideal_bootstrap_tends_to():

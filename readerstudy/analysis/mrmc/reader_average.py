@@ -41,8 +41,11 @@ class Moments:
         else:
             shared = [c[0] + c[2], c[0] + c[1]]
             parts = [m[2] - m[3], m[1] - m[3]]
+        # iMRMC rounds, which loses a source whose effective number is below one and a half: one
+        # reader who read nearly all beside one who read little would count as no variance.
         with np.errstate(divide="ignore"):
-            df = np.round(1.0 / np.array(shared) - 1.0)
+            exact = 1.0 / np.array(shared) - 1.0
+        df = np.where(exact > 1e-9, np.maximum(np.round(exact), 1.0), 0.0)
         return np.column_stack([parts, df])
 
 
