@@ -192,13 +192,13 @@ def rating_cube(
         raise ValueError(f"every {rating} is missing: nothing to analyse")
     values = values[~missing]
 
-    readers, reader_index = _levels(kept[reader])
-    cases, case_index = _levels(kept[case])
+    readers, reader_index = levels_of(kept[reader])
+    cases, case_index = levels_of(kept[case])
     if one_modality:
         modalities: tuple[Hashable, ...] = ("all",)
         modality_index = np.zeros(len(kept), dtype=np.intp)
     else:
-        modalities, modality_index = _levels(kept[str(modality)])
+        modalities, modality_index = levels_of(kept[str(modality)])
     shape = (len(modalities), len(readers), len(cases))
     if np.prod(shape, dtype=float) > 2e9:
         raise ValueError(
@@ -224,7 +224,7 @@ def rating_cube(
     return RatingCube(ratings, truths, modalities, readers, cases, truth is not None, tuple(notes))
 
 
-def _levels(column: pd.Series) -> tuple[tuple[Hashable, ...], NDArray[np.intp]]:
+def levels_of(column: pd.Series) -> tuple[tuple[Hashable, ...], NDArray[np.intp]]:
     """Sorted levels (by order of appearance where labels of mixed kinds cannot be sorted)."""
     try:
         codes, levels = pd.factorize(column, sort=True)

@@ -269,6 +269,8 @@ def test_a_perfect_figure_gets_an_exact_interval():
         (lambda m, s, c: (m.assign(lesion=None), s.iloc[:0], c), "no rows|has a lesion"),
         (lambda m, s, c: (m.assign(rating=np.inf), s, c), "infinite"),
         (lambda m, s, c: (m.assign(reader=m["reader"].where(m.index != 3)), s, c), "row 3: reader"),
+        (lambda m, s, c: (m, s.assign(lesion=s["lesion"].where(s.index != 1)), c), "row 1: lesion"),
+        (lambda m, s, c: (m, s, [*c, None]), "a case without a name"),
     ],
 )
 def test_faults_are_named(change, message):
@@ -279,3 +281,29 @@ def test_faults_are_named(change, message):
 def test_boxes_inside_out_are_named():
     with pytest.raises(ValueError, match="box 1"):
         iou([[0, 0, 1, 1], [5, 0, 1, 1]], [[0, 0, 1, 1]])
+
+
+def test_a_reader_named_twice_is_refused_and_one_who_is_not_there_is_named():
+    marks, lesions, cases = chakraborty()
+    who = marks["reader"].iloc[0]
+    with pytest.raises(ValueError, match="is named twice"):
+        froc_data(marks, lesions, cases, readers=[who, who])
+    data = froc_data(marks, lesions, cases)
+    with pytest.raises(ValueError, match="no reader 'nobody' under modality"):
+        froc_curve(data, modality=data.modalities[0], reader="nobody")
+
+
+def test_blank_text_is_no_lesion_and_nobodys_marks_are_no_table():
+    marks, lesions, cases = chakraborty()
+    expected = froc_data(marks, lesions, cases)
+    as_text = marks.assign(
+        lesion=[" " if pd.isna(x) else str(int(x)) for x in marks["lesion"]],
+        reader=marks["reader"].astype("category"),
+    )
+    names = lesions.assign(lesion=[str(int(x)) for x in lesions["lesion"]])
+    found = froc_data(as_text, names, cases)
+    assert found.readers == expected.readers
+    for key, cell in expected.cells.items():
+        assert figure_of_merit(found.cells[key]) == figure_of_merit(cell)
+    nothing = froc_data(pd.DataFrame(), lesions, cases, readers=["r"], modalities=["all"])
+    assert figure_of_merit(nothing.cells["all", "r"]) == 0.5

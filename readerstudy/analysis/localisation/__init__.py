@@ -2,14 +2,12 @@
 
 from .froc import (
     FIGURES,
-    CellMarks,
-    FrocData,
     figure_of_merit,
     froc_analysis,
     froc_curve,
-    froc_data,
     sensitivity_at,
 )
+from .marks import CellMarks, FrocData, froc_data
 from .regions import (
     RULES,
     Matching,
