@@ -62,10 +62,17 @@ def measured_peak(device: torch.device, dtype: torch.dtype, *, seconds: float = 
     side = 8192 if device.type == "cuda" else 1536
     a = torch.randn(side, side, device=device, dtype=dtype)
     best = 0.0
-    until = time.perf_counter() + seconds
-    while time.perf_counter() < until or not best:
-        spent = timed(lambda: a @ a, device)
-        best = max(best, 2.0 * side**3 / spent)
+    before = torch.backends.cuda.matmul.allow_tf32
+    # Convolutions in float32 may use TF32 by default and matrix products may not: the same
+    # arithmetic for both, or a share of the peak could pass 100 %.
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32
+    try:
+        until = time.perf_counter() + seconds
+        while time.perf_counter() < until or not best:
+            spent = timed(lambda: a @ a, device)
+            best = max(best, 2.0 * side**3 / spent)
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
     return best
 
 

@@ -122,6 +122,10 @@ class Trainer:
         The reference resets Adam when a size begins to fade in, and again once it is in.
         """
         self.stage = (phase.level, phase.fading)
+        if self.config.compile:
+            # A stage compiles five graphs. The compiler keeps eight of a function and runs the rest
+            # uncompiled, which would be the largest sizes; those of the last stage are done with.
+            torch.compiler.reset()
         self.adam_g = self._adam(self.generator, phase)
         self.adam_d = self._adam(self.discriminator, phase)
 
@@ -238,13 +242,13 @@ class Trainer:
                 self.scaler.scale(loss / len(parts)).backward()
                 total += loss.detach() / len(parts)
         self._apply(self.adam_g)
-        self.scaler.update()
         return total
 
     def _apply(self, adam: torch.optim.Adam) -> None:
         parameters = [p for group in adam.param_groups for p in group["params"]]
         self.workers.average_gradients(parameters)
         self.scaler.step(adam)
+        self.scaler.update()  # after each: an optimiser may step once between two updates
 
     @torch.no_grad()
     def _average(self, level: int) -> None:

@@ -475,3 +475,33 @@ def test_stop_is_heeded_at_once(tmp_path, pyramid):
     result = train(short_run(images=10**7), pyramid, tmp_path / "run", should_stop=lambda: True)
     assert result.images == 8
     assert time.monotonic() - began < 120
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_discriminator_may_take_several_steps_to_one_of_the_generator(tmp_path, pyramid, precision):
+    config = short_run(critic_steps=2, precision=precision)
+    assert train(config, pyramid, tmp_path / "run").finished
+
+
+def test_every_stage_is_compiled_however_many_came_before(monkeypatch):
+    # given a compiler that counts what it is handed and compiles nothing
+    graphs, compiler = [], torch.compile
+
+    def counting(graph, _inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", lambda network: compiler(network, backend=counting))
+    config = short_run(compile=True, minibatch=4)
+    trainer = Trainer(config, torch.device("cpu"), Workers())
+    counts = []
+    # when a size begins, the next fades in, and is in
+    for images in (0, 96, 191):
+        phase = config.schedule.at(images)
+        trainer.begin_stage(phase)
+        size, before = phase.stage.resolution, len(graphs)
+        trainer.train_step([torch.rand(4, 1, size, size)], phase)
+        counts.append(len(graphs) - before)
+    # then none is left uncompiled
+    assert counts[0] > 0
+    assert counts == [counts[0]] * 3
