@@ -78,8 +78,10 @@ def archived_indices(
 def exhibit(scan: Scan) -> dict[str, str]:
     """The scan as a picture on a job's page."""
     index = scan.provenance.get("index")
+    told = scan.provenance.get("condition", {}).get("labels", {})
+    caption = "Generated scan" if index is None else ", ".join([f"Latent {index}", *told.values()])
     return {
         "image": reverse("archive:thumbnail", args=[scan.public_id]),
         "link": reverse("archive:scan", args=[scan.public_id]),
-        "caption": "Generated scan" if index is None else f"Latent {index}",
+        "caption": caption,
     }

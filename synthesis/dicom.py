@@ -157,6 +157,8 @@ def derivation(scan: Scan) -> str:
         words.append(f"SHA-256 {scan.generator_digest}")
     plain = ("method", "seed", "index", "truncation")
     words += [f"{name} {said[name]}" for name in plain if said.get(name) is not None]
+    if told := said.get("condition", {}).get("labels"):
+        words.append("told " + ", ".join(f"{name} {label}" for name, label in told.items()))
     labels = ("wanted_labels", "obtained_labels")
     words += [f"{name.replace('_', ' ')} {said[name]}" for name in labels if said.get(name)]
     return "; ".join(words)

@@ -113,7 +113,7 @@ class SampleForm(HouseForm):
                 coerce=int,
                 empty_value=None,
                 choices=[("", "Drawn for each scan"), *enumerate(group["values"])],
-                help_text="What this conditional generator is told.",
+                help_text="What the generator is told to draw; no reader has confirmed it.",
             )
         self.fields["device"] = DeviceField(help_text="Devices that a running worker serves.")
         self.fields["seed"].initial = secrets.randbits(31)

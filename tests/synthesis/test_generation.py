@@ -12,7 +12,7 @@ from readerstudy.imaging import storage
 from readerstudy.imaging.models import Batch, Scan
 from readerstudy.jobs import queue
 from readerstudy.jobs.models import Job
-from synthesis import archive, checkpoint_store, generation, quota
+from synthesis import archive, checkpoint_store, dicom, generation, quota
 from synthesis.forms import SampleForm
 from synthesis.generation import Wish, generate, runs
 
@@ -226,8 +226,11 @@ def test_conditional_generators_scans_know_what_they_were_told(make_generator: A
     list(generate(generator, Wish(count=4, seed=1, labels=(2,))))
     list(generate(generator, Wish(count=4, seed=1)))
     # then every scan's provenance says the label, and whether it was asked for
-    told = [scan.provenance["condition"] for scan in Scan.objects.order_by("pk")]
+    scans = list(Scan.objects.order_by("pk"))
+    told = [scan.provenance["condition"] for scan in scans]
     assert {one["labels"]["label"] for one in told if one["asked"] == [2]} == {"2"}
+    assert archive.exhibit(scans[0])["caption"] == "Latent 0, 2"
+    assert "told label 2" in dicom.derivation(scans[0])
     assert archive.archived_indices(generator, seed=1, truncation=None, labels=(2,)) == {0, 1, 2, 3}
     # and a second run of either makes nothing new
     for labels in ((2,), None):
