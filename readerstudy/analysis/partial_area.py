@@ -18,7 +18,12 @@ from readerstudy.analysis.bootstrap import interval_from
 from readerstudy.analysis.proportions.counts import ALTERNATIVES, checked_level, one_of
 from readerstudy.analysis.rating_counts import checked_ratings, paired_ratings
 from readerstudy.analysis.result import Estimate
-from readerstudy.analysis.roc_curve import bootstrap_curves, curve, partial_areas
+from readerstudy.analysis.roc_curve import (
+    bootstrap_curves,
+    checked_replicates,
+    curve,
+    partial_areas,
+)
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -118,7 +123,7 @@ def compare_partial_paired(
         _areas, low=low, high=high, swap=axis == "true positive", standardised=standardised
     )
     values = []
-    draws = np.zeros(replicates)
+    draws = np.zeros(max(replicates, 0))
     for sign, scores in ((1, a), (-1, b)):
         shape = curve(scores, labels)
         values.append(float(areas(shape.false_positive[None], shape.true_positive[None])[0]))
@@ -159,6 +164,7 @@ def _case_curves(
     scores: Floats, labels: Bools, replicates: int, seed: int
 ) -> tuple[Floats, Floats]:
     """(FPF, TPF), each (replicates, points): cases drawn by ``seed`` alone, not by their rating."""
+    checked_replicates(replicates)
     rng = np.random.default_rng(seed)
     order = np.argsort(-scores, kind="stable")
     last = np.append(np.diff(scores[order]) != 0, True)  # one point a distinct rating

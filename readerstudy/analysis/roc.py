@@ -19,7 +19,12 @@ from readerstudy.analysis.bootstrap import interval_from
 from readerstudy.analysis.delong import delong_covariance, placements, separation_bound
 from readerstudy.analysis.partial_area import compare_partial_paired, partial_auc
 from readerstudy.analysis.proper import ProperFit, proper_fit
-from readerstudy.analysis.proportions.counts import ALTERNATIVES, checked_level, one_of
+from readerstudy.analysis.proportions.counts import (
+    ALTERNATIVES,
+    checked_level,
+    checked_probability,
+    one_of,
+)
 from readerstudy.analysis.rating_counts import checked_ratings, paired_ratings, zero_or_one
 from readerstudy.analysis.result import Estimate
 from readerstudy.analysis.roc_curve import (
@@ -75,6 +80,8 @@ def auc(
     checked_level(level)
     one_of(interval, ("delong", "logit", "hanley-mcneil", "bootstrap"), "interval")
     one_of(alternative, ALTERNATIVES, "alternative")
+    if null is not None:
+        checked_probability(null, "null")
     scores, labels, missing = checked_ratings(ratings, truth)
     notes = [f"{missing} missing ratings left out"] if missing else []
     positives, negatives = int(labels.sum()), int((~labels).sum())

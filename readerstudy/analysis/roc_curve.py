@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from readerstudy.analysis.proportions.counts import checked_level
+from readerstudy.analysis.proportions.counts import checked_level, whole_number
 from readerstudy.analysis.rating_counts import checked_ratings
 
 Floats = NDArray[np.float64]
@@ -47,6 +47,11 @@ def curve(ratings: ArrayLike, truth: ArrayLike) -> RocCurve:
     )
 
 
+def checked_replicates(replicates: int) -> None:
+    """``ValueError`` for fewer resamples than a spread needs."""
+    whole_number(replicates, "replicates", least=2)
+
+
 def bootstrap_curves(
     scores: Floats, labels: Bools, replicates: int, seed: int
 ) -> tuple[Floats, Floats]:
@@ -55,6 +60,7 @@ def bootstrap_curves(
     Resampling n cases is a multinomial draw over the distinct ratings, so a replicate costs the
     number of distinct ratings.
     """
+    checked_replicates(replicates)
     values, codes = np.unique(scores, return_inverse=True)
     rng = np.random.default_rng(seed)
     sides = []
@@ -92,6 +98,8 @@ def bootstrap_band(
     scores, labels, _ = checked_ratings(ratings, truth)
     x, y = bootstrap_curves(scores, labels, replicates, seed)
     grid = np.asarray(false_positive, dtype=float)
+    if not ((grid >= 0) & (grid <= 1)).all():
+        raise ValueError("false_positive must be fractions from 0 to 1")
     at = np.array([_interpolate(grid, x[k], y[k]) for k in range(len(x))])
     lower, upper = np.quantile(at, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return np.asarray(lower), np.asarray(upper)

@@ -702,3 +702,28 @@ def test_two_raters_ordered_categoricals_are_weighed_in_their_own_order():
     )  # fmt: skip
     kappa = intra_reader(repeats, weights="linear")[1][1]["kappa"]
     assert kappa.estimate == pytest.approx(expected.estimate, abs=1e-12)
+
+
+def test_missing_values_of_pandas_and_blank_text_are_missing():
+    gaps = pd.DataFrame({"a": [1, 2, 3, 4], "b": [1, 3, 3, pd.NA]}, dtype="Int64")
+    whole = icc([[1, 1], [2, 3], [3, 3]])["ICC(2,1)"]
+    assert icc(gaps)["ICC(2,1)"].estimate == pytest.approx(whole.estimate)
+    pairs = limits_of_agreement(gaps["a"], gaps["b"])
+    assert pairs["bias"].n == 3
+    assert ratings_matrix([["a", "  "], ["b", "b"]]).categories == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda: icc([[1, 2], [3, "x"]]), r"rating at \[1, 1\] is 'x'"),
+        (lambda: repeatability([["a", 1], [2, 3]]), r"repeat at \[0, 0\] is 'a'"),
+        (lambda: limits_of_agreement([1, "y"], [1, 2]), r"first at \[1\] is 'y'"),
+        (lambda: ratings_matrix([[1, 2], [3, np.inf]]), "subject 1, rater 1: rating is infinite"),
+        (lambda: krippendorff_alpha([[1, 2], [2, 2]], bootstrap=-1), "bootstrap must be at least"),
+        (lambda: krippendorff_alpha([[1, 2], [2, 2]], population=1), "cannot hold 2 subjects"),
+    ],
+)
+def test_what_is_no_rating_and_no_option_is_named(ask, message):
+    with pytest.raises(ValueError, match=message):
+        ask()

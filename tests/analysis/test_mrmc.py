@@ -361,6 +361,18 @@ def test_power_from_a_pilot_equals_rjafroc(readers, cases, options, power):
     assert found.power == pytest.approx(power, abs=6e-8)
 
 
+def test_power_without_an_effect_is_the_level_where_scipys_noncentral_f_is_wrong():
+    pilot = Pilot.from_result(obuchowski_rockette(van_dyke()))
+    none = mrmc_power(pilot, readers=5, cases=114, effect=0.0)
+    assert none.power == pytest.approx(0.05, abs=1e-12)
+    hardly = mrmc_power(pilot, readers=5, cases=114, effect=1e-6)
+    assert hardly.power == pytest.approx(0.05, abs=1e-6)
+    with pytest.raises(ValueError, match="effect must be a number"):
+        mrmc_power(pilot, readers=5, cases=114, effect=math.nan)
+    with pytest.raises(ValueError, match="threshold must be a number"):
+        obuchowski_rockette(van_dyke(), metric="sensitivity", threshold=math.nan)
+
+
 def test_cases_needed_equal_rjafroc():
     # RJafroc: SsSampleSizeKGivenJ(dataset02, J = 6) 251 cases; dataset03 (Franken), effect 0.05,
     # J = 6: power 0.8004469 (at 121 cases).

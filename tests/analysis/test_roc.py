@@ -265,6 +265,21 @@ def test_a_proper_fit_to_ratings_all_tied_is_degenerate():
     assert "all ratings are tied" in fit.notes[0]
 
 
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda s, t: roc.auc(s, t, interval="bootstrap", replicates=1), "at least 2"),
+        (lambda s, t: roc.partial_auc(s, t, replicates=0), "at least 2"),
+        (lambda s, t: roc.compare_partial_paired(s, s, t, replicates=0), "at least 2"),
+        (lambda s, t: roc.bootstrap_band(s, t, [0.5, 2.0]), "fractions from 0 to 1"),
+        (lambda s, t: roc.auc(s, t, null=1.5), "null must be a probability"),
+    ],
+)
+def test_impossible_options_are_named(ask, message):
+    with pytest.raises(ValueError, match=message):
+        ask([1, 2, 3, 4, 5], [0, 1, 0, 1, 1])
+
+
 def test_missing_ratings_are_left_out_and_counted():
     full = roc.auc([1, 3, 2, 4], [0, 1, 0, 1], null=None)
     with_gap = roc.auc([1, 3, 2, 4, math.nan], [0, 1, 0, 1, 1], null=None)

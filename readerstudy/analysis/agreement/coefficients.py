@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from readerstudy.analysis.proportions.counts import checked_level, one_of, whole_number
 from readerstudy.analysis.result import Estimate
 
 from .alpha import alpha_of_values
@@ -87,11 +88,13 @@ def agreement_coefficients(
     population
         Number of subjects in the finite population, for the finite population correction.
     """
-    unknown = [name for name in coefficients if name not in TITLES]
-    if unknown:
-        raise ValueError(f"unknown coefficient {unknown[0]!r}: use {', '.join(COEFFICIENTS)}")
-    if not 0 < level < 1:
-        raise ValueError(f"level {level} must lie between 0 and 1")
+    for name in coefficients:
+        one_of(name, COEFFICIENTS, "coefficient")
+    checked_level(level)
+    subjects = ratings.codes.shape[0]
+    if population < subjects:
+        raise ValueError(f"a population of {population} cannot hold {subjects} subjects")
+    whole_number(bootstrap, "bootstrap")
     if len(ratings.categories) > MOST_CATEGORIES:
         return _of_many_values(
             ratings, coefficients, metric, level=level, bootstrap=bootstrap, seed=seed

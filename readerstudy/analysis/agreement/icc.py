@@ -15,6 +15,8 @@ from scipy import stats
 from readerstudy.analysis.proportions.counts import checked_level
 from readerstudy.analysis.result import Estimate
 
+from .ratings import scores
+
 Floats = NDArray[np.float64]
 FORMS = ("ICC(1,1)", "ICC(2,1)", "ICC(3,1)", "ICC(1,k)", "ICC(2,k)", "ICC(3,k)")
 
@@ -32,7 +34,7 @@ def icc(
     Raises ``ValueError`` with fewer than two complete subjects or two raters.
     """
     checked_level(level)
-    array = np.asarray(ratings, dtype=float)
+    array = scores(ratings, "rating")
     if array.ndim != 2 or array.shape[1] < 2:
         raise ValueError(f"ICC needs subjects x two raters or more, got shape {array.shape}")
     complete = np.isfinite(array).all(axis=1)

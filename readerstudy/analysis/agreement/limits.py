@@ -17,6 +17,8 @@ from scipy import stats
 from readerstudy.analysis.proportions.counts import checked_level
 from readerstudy.analysis.result import Estimate
 
+from .ratings import scores
+
 Floats = NDArray[np.float64]
 INTERVALS = ("exact", "approximate", "bland-altman-1986")
 
@@ -41,7 +43,7 @@ def limits_of_agreement(
     checked_level(coverage)
     if interval not in INTERVALS:
         raise ValueError(f"interval {interval!r}: use one of {', '.join(INTERVALS)}")
-    a, b = np.asarray(first, dtype=float).ravel(), np.asarray(second, dtype=float).ravel()
+    a, b = scores(first, "first").ravel(), scores(second, "second").ravel()
     if a.size != b.size:
         raise ValueError(f"{a.size} ratings against {b.size}: limits of agreement need pairs")
     both = np.isfinite(a) & np.isfinite(b)
@@ -102,7 +104,7 @@ def limits_with_the_mean(
     """
     checked_level(level)
     checked_level(coverage)
-    array = np.asarray(ratings, dtype=float)
+    array = scores(ratings, "rating")
     if array.ndim != 2 or array.shape[1] < 2:
         raise ValueError(f"limits with the mean need subjects x readers, got {array.shape}")
     complete = np.isfinite(array).all(axis=1)
@@ -152,7 +154,7 @@ def repeatability(repeats: ArrayLike, *, coverage: float = 0.95, level: float = 
     """
     checked_level(level)
     checked_level(coverage)
-    array = np.asarray(repeats, dtype=float)
+    array = scores(repeats, "repeat")
     if array.ndim != 2:
         raise ValueError(f"repeats are subject x repeat, got shape {array.shape}")
     known = np.isfinite(array)

@@ -63,6 +63,11 @@ def ratings_matrix(
     if numbers:
         cells = values.astype(float).ravel()
         missing = np.isnan(cells)
+        if np.isinf(cells).any():
+            subject, rater = divmod(int(np.flatnonzero(np.isinf(cells))[0]), frame.shape[1])
+            raise ValueError(
+                f"subject {frame.index[subject]}, rater {frame.columns[rater]}: rating is infinite"
+            )
     else:
         cells = values.ravel()
         missing = np.array([_blank(cell) for cell in cells], dtype=bool)
@@ -133,6 +138,25 @@ def ratings_from_counts(
     return Ratings(codes[rated], names, int((~rated).sum()))
 
 
+def scores(values: ArrayLike | pd.DataFrame, name: str) -> Floats:
+    """Ratings on a scale as floats, whatever stands for a missing one as NaN.
+
+    Raises ``ValueError`` with the place of what is no number.
+    """
+    try:
+        return np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        cells = np.asarray(values, dtype=object)
+        numbers = pd.to_numeric(pd.Series(cells.ravel()), errors="coerce").to_numpy(float)
+        wrong = np.flatnonzero(np.isnan(numbers) & ~pd.isna(cells.ravel()))
+        if wrong.size:
+            place = [int(k) for k in np.unravel_index(wrong[0], cells.shape)]
+            raise ValueError(
+                f"{name} at {place} is {shown(cells.ravel()[wrong[0]])}, which is no number"
+            ) from None
+        return np.asarray(numbers.reshape(cells.shape))
+
+
 def _own_order(frame: pd.DataFrame) -> tuple[Hashable, ...] | None:
     """The categories of columns that are one and the same ordered categorical."""
     kinds = set(frame.dtypes)
@@ -151,7 +175,9 @@ def _is_number(label: object) -> bool:
 
 
 def _blank(cell: object) -> bool:
-    return cell is None or cell is pd.NA or cell == "" or (isinstance(cell, float) and cell != cell)
+    if isinstance(cell, str):
+        return not cell.strip()
+    return cell is None or cell is pd.NA or (isinstance(cell, float) and cell != cell)
 
 
 def _ordered(labels: NDArray[np.generic] | list[Hashable]) -> list[Hashable]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -167,7 +168,7 @@ def froc_data(
 
 def _refuse_bad_names(kind: str, names: Sequence[Hashable], *, twice: bool = False) -> None:
     """A blank name, or (unless ``twice`` is fine) one given twice, would count as one more."""
-    listed = list(names)
+    listed: list[Any] = list(names)
     if any(pd.isna(name) for name in listed):
         raise ValueError(f"a {kind} without a name is among those listed")
     doubled = [name for name in listed if listed.count(name) > 1] if not twice else []

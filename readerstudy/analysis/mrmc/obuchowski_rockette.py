@@ -126,6 +126,8 @@ def cube_for(
 ) -> RatingCube:
     """The cube that a metric needs: ratings for the AUC and functions, else 0/1 responses."""
     on_ratings = metric == "auc" or not isinstance(metric, str)
+    if threshold is not None and not math.isfinite(threshold):
+        raise ValueError(f"threshold must be a number, got {threshold!r}")
     if isinstance(metric, str) and metric not in METRICS:
         raise ValueError(f"unknown figure of merit {metric!r}: use one of {', '.join(METRICS)}")
     if not on_ratings and threshold is None and positive_rating is None and rating in table.columns:

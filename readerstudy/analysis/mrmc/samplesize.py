@@ -94,12 +94,16 @@ def mrmc_power(
     variance, df, notes = _error(pilot, readers, cases, reader_factor, case_factor)
     if variance <= 0:
         raise ValueError("the pilot's components give a variance of zero: no power can be planned")
+    if not math.isfinite(effect):
+        raise ValueError(f"effect must be a number, got {effect!r}")
     error = math.sqrt(variance)
     noncentrality = (effect / error) ** 2
     if goal == "difference":
         if math.isfinite(df):
             critical = stats.f.isf(alpha, 1, df)
-            power = float(stats.ncf.sf(critical, 1, df, noncentrality))
+            # scipy's noncentral F is wrong at a noncentrality of nought: 1 - 1.95 for 0.05.
+            law = stats.ncf(1, df, noncentrality) if noncentrality > 0 else stats.f(1, df)
+            power = float(law.sf(critical))
         else:
             power = float(stats.ncx2.sf(stats.chi2.isf(alpha, 1), 1, noncentrality))
     elif goal in {"equivalence", "non-inferiority"}:
