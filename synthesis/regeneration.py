@@ -105,6 +105,17 @@ def strata(study: Study) -> list[tuple[str, int]]:
     return sorted(counted.items())
 
 
+def usual_generator(study: Study) -> Generator | None:
+    """The one that most of the study's generated scans come from."""
+    counted = Counter(
+        study.cases.filter(scan__origin=Scan.Origin.GENERATED, is_training=False)
+        .exclude(scan__generator_digest="")
+        .values_list("scan__generator_digest", flat=True)
+    )
+    digests = [digest for digest, _ in counted.most_common(1)]
+    return Generator.objects.filter(digest__in=digests).first()
+
+
 def to_replace(study: Study, *, least_convincing: int = 0, stratum: str = "") -> list[Case]:
     """The cases to be replaced. Raises ``NothingToReplace`` in words."""
     if study.status != Study.Status.CLOSED:

@@ -45,6 +45,7 @@ class RegenerationForm(HouseForm):
                 for name, count in regeneration.strata(study)
             ),
         ]
+        self.fields["generator"].initial = regeneration.usual_generator(study)
         self.fields["title"].initial = f"{study.title}, regenerated"[:200]
         self.fields["seed"].initial = secrets.randbits(31)
         self.dress()

@@ -23,6 +23,7 @@ from readerstudy.studies.protocol import Protocol
 from synthesis import regeneration
 from synthesis.generation import Wish, generate
 from synthesis.regeneration import Convincingness
+from synthesis.regeneration_form import RegenerationForm
 
 pytestmark = pytest.mark.django_db
 
@@ -264,3 +265,10 @@ def test_the_command_line_says_what_is_wrong(
     with pytest.raises(CommandError, match=words):
         call_command("regenerate", given.pop("study"), **given)
     assert Study.objects.count() == 1
+
+
+def test_form_offers_the_studys_own_generator_first(
+    closed: Study, generator: Any, make_generator: Any
+) -> None:
+    make_generator("A generator of an earlier name", seed=3)
+    assert RegenerationForm(study=closed)["generator"].value() == generator.public_id

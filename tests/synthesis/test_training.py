@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from typing import Any
 
@@ -79,6 +80,11 @@ def test_a_run_trains_publishes_and_becomes_a_generator(
     assert "<polyline" in page
     assert "Small" in page
     newest = training.grids(run)[-1]
+    # what is kept over a refresh is looked for by "#id", where a dot would begin a class
+    page = signed_in.get(reverse("synthesis:run-live", args=[run.public_id])).content.decode()
+    kept = re.findall(r'id="([^"]+)" hx-preserve', page)
+    assert len(kept) == len(training.grids(run))
+    assert all(re.fullmatch(r"[a-z]+-[0-9]+", name) for name in kept)
     grid = signed_in.get(reverse("synthesis:grid", args=[run.public_id, newest]))
     assert grid["Content-Type"] == "image/png"
     lines = curves.parse(training.published(run, "log.jsonl"))
