@@ -91,6 +91,8 @@ class Ticks:
         are held-out films.
         """
         size, count = phase.stage.resolution, self.config.check_images
+        if self.pyramid.count(TRAIN) < 2:  # one film has no covariance to compare
+            return {}
         real = self.pyramid.unit(size, range(min(count, self.pyramid.count(TRAIN))))
         values = {}
         held = min(count, self.pyramid.count(HELD_OUT))

@@ -505,3 +505,10 @@ def test_every_stage_is_compiled_however_many_came_before(monkeypatch):
     # then none is left uncompiled
     assert counts[0] > 0
     assert counts == [counts[0]] * 3
+
+
+def test_one_film_trains_without_a_distance_to_films(tmp_path):
+    alone = from_array(blobs(1), tmp_path / "pyramid", held_out=0.0)
+    result = train(short_run(), alone, tmp_path / "run")
+    assert result.finished
+    assert "frechet" not in result.metrics
