@@ -1,4 +1,5 @@
 /** What the reader does to the image: mouse, finger and keys, and the sheets about it. */
+import type { Lacking } from "./completeness";
 import { h } from "./dom";
 import { helpSheet } from "./help";
 import { Hands } from "./hands";
@@ -101,6 +102,12 @@ export class ImageControls {
 
   regionAnswer(): Pick<Answer, "regions" | "findings" | "cues"> {
     return this.regions.answer(this.context.panel.value());
+  }
+
+  /** A region that was begun is neither dropped without a word nor sent half drawn. */
+  missing(): Lacking[] {
+    const words = "an end to the region that was begun (Enter; Esc or its tool drops it)";
+    return this.regions.unfinished ? [{ words, section: "regions" }] : [];
   }
 
   mark(kind: "findings" | "cues", term: string): void {

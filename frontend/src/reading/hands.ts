@@ -10,6 +10,8 @@ interface HandsEvents {
 
 const CLICK_PX = 4;
 const DOUBLE_MS = 350;
+/** A second finger that comes so soon was meant from the start: what the first has done is undone. */
+const TOGETHER_MS = 250;
 
 export class Hands {
   private pointers = new Map<number, { x: number; y: number }>();
@@ -18,6 +20,7 @@ export class Hands {
   private last = { x: 0, y: 0 };
   private window;
   private wandered = false;
+  private since = 0;
   private lastTap = { at: 0, x: 0, y: 0 };
 
   constructor(
@@ -33,7 +36,8 @@ export class Hands {
     surface.addEventListener("pointerup", (event) => this.up(event));
     surface.addEventListener("pointercancel", (event) => this.up(event, true));
     // Comes after each pointerup, and instead of it where the browser takes the pointer away.
-    surface.addEventListener("lostpointercapture", (event) => this.up(event, true));
+    // A region that hands its pointer over loses it, too: that is not about the image.
+    surface.addEventListener("lostpointercapture", (event) => event.target === surface && this.up(event, true));
     surface.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     surface.addEventListener("contextmenu", (event) => event.preventDefault());
   }
@@ -42,19 +46,19 @@ export class Hands {
     if (!this.viewer.current().length) return;
     // Regions take what begins on them.
     if (event.defaultPrevented) return;
+    const held = this.regions.letGo();
+    if (held) this.take(held.pointerId, held.x, held.y);
     this.stage.focus({ preventScroll: true });
-    this.pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
-    try {
-      this.viewer.host.setPointerCapture(event.pointerId);
-    } catch {
-      // A pointer that has gone already.
-    }
+    this.take(event.pointerId, event.clientX, event.clientY);
     // A third finger is a palm or a slip: nothing begins with it.
     if (this.pointers.size > 1) {
-      if (this.deed === "draw") this.regions.cancel();
+      if (this.deed === "draw") this.regions.interrupt();
+      const together = event.timeStamp - this.since < TOGETHER_MS;
+      if (this.deed === "window" && together) this.viewer.setWindow(this.window);
       this.deed = "pinch";
       return;
     }
+    this.since = event.timeStamp;
     this.from = this.last = { x: event.clientX, y: event.clientY };
     this.wandered = false;
     this.window = { ...this.viewer.window };
@@ -63,6 +67,15 @@ export class Hands {
       this.deed = "draw";
       this.regions.begin(event.clientX, event.clientY);
     } else this.deed = "window";
+  }
+
+  private take(pointerId: number, x: number, y: number): void {
+    this.pointers.set(pointerId, { x, y });
+    try {
+      this.viewer.host.setPointerCapture(pointerId);
+    } catch {
+      // A pointer that has gone already.
+    }
   }
 
   private move(event: PointerEvent): void {
@@ -112,7 +125,7 @@ export class Hands {
     const { deed } = this;
     this.deed = null;
     if (deed === "draw") {
-      if (cancelled) this.regions.cancel();
+      if (cancelled) this.regions.interrupt();
       else this.regions.end(event.clientX, event.clientY, this.wandered);
       return;
     }
@@ -133,9 +146,11 @@ export class Hands {
   }
 
   private wheel(event: WheelEvent): void {
-    if (!this.viewer.current().length) return;
+    // Nor does the browser enlarge the page or leave it, whether or not there is an image.
     event.preventDefault();
+    if (!this.viewer.current().length) return;
     // Browsers turn Shift and wheel into a sideways wheel; any other sideways turn is a slip.
+    if (!event.shiftKey && Math.abs(event.deltaX) > Math.abs(event.deltaY)) return;
     const turned = event.shiftKey ? event.deltaY || event.deltaX : event.deltaY;
     if (!turned) return;
     const pixels = turned * (event.deltaMode === 1 ? 33 : event.deltaMode === 2 ? 600 : 1);

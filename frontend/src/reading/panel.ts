@@ -336,7 +336,11 @@ export class Panel {
 
   /** What the form still needs before it can be submitted. */
   missing(): Lacking[] {
-    return lacking(this.form, this.answer, this.questions?.missing() ?? []);
+    const pickers = [this.findings, this.cues].filter((each) => each && !each.hidden);
+    return [
+      ...lacking(this.form, this.answer, this.questions?.missing() ?? []),
+      ...pickers.flatMap((picker) => picker!.missing()),
+    ];
   }
 
   /** Says what is missing and goes there. */

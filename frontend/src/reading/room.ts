@@ -254,7 +254,7 @@ export class Room {
     const item = this.screen.answerable;
     if (this.feedbackFor) return void this.next();
     if (!item || !this.panel.isEnabled) return;
-    const lacking = this.panel.missing();
+    const lacking = [...this.controls.missing(), ...this.panel.missing()];
     if (lacking.length) return this.panel.point(lacking);
     this.timing.remark("submitted");
     this.panel.setEnabled(false);

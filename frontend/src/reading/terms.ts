@@ -1,4 +1,5 @@
 /** Terms from a list: type a few letters, Enter takes the first match. */
+import type { Lacking } from "./completeness";
 import { announce, h } from "./dom";
 import type { RegionRule, Scale } from "./types";
 
@@ -118,6 +119,13 @@ export class TermPicker {
     if (!this.said.some((each) => each.term === term)) this.toggle(term);
   }
 
+  /** Letters that were typed and left: whoever typed them may think that they are said. */
+  missing(): Lacking[] {
+    const { name } = this.config;
+    const typed = this.input.value.trim();
+    return typed ? [{ words: `a choice for “${typed}” (Enter takes the first match, Esc clears it)`, section: name }] : [];
+  }
+
   // -- The list ---------------------------------------------------------------------------------------
 
   /** The finding that was named last: digits and sides typed now are about it. */
@@ -202,6 +210,8 @@ export class TermPicker {
   }
 
   private key(event: KeyboardEvent): void {
+    // Enter, then, ends a word of Chinese, Japanese or Korean and takes nothing.
+    if (event.isComposing) return;
     const moved = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (moved && this.found.length) {
       this.at = (this.at + moved + this.found.length) % this.found.length;

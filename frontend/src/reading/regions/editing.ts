@@ -16,7 +16,16 @@ interface EditEvents {
   leave(): void;
 }
 
+/** A pointer that pulls a region. */
+export interface Held {
+  pointerId: number;
+  x: number;
+  y: number;
+}
+
 export class Editing {
+  /** Ends the pull that lasts, as if it had not been. */
+  private giveUp: (() => Held) | null = null;
   selected: string | null = null;
   /** The corner that Shift and the arrow keys move; none is the region as a whole. */
   handle: number | null = null;
@@ -46,7 +55,8 @@ export class Editing {
 
   grab(event: PointerEvent, id: string, handle: number | null): void {
     const mark = this.marks.find(id);
-    if (event.button !== 0 || !mark) return;
+    // A second finger on a region is one of two that zoom: the image takes both.
+    if (event.button !== 0 || !mark || this.giveUp) return;
     event.preventDefault();
     event.stopPropagation();
     this.select(id);
@@ -55,11 +65,14 @@ export class Editing {
     const before = mark.points.map((point): Point => [...point]);
     const start = this.places.at(event.clientX, event.clientY).point;
     let begun = false;
+    const held: Held = { pointerId: event.pointerId, x: event.clientX, y: event.clientY };
     const target = event.currentTarget as SVGGElement;
     target.setPointerCapture(event.pointerId);
     const move = (moving: PointerEvent): void => {
       const place = this.places.at(moving.clientX, moving.clientY);
-      if (moving.pointerId !== event.pointerId || place.index !== index) return;
+      if (moving.pointerId !== event.pointerId) return;
+      [held.x, held.y] = [moving.clientX, moving.clientY];
+      if (place.index !== index) return;
       if (!begun) this.marks.remember();
       begun = true;
       const [width, height] = this.places.size(index);
@@ -68,16 +81,35 @@ export class Editing {
       else mark.points = reshaped(mark, before, handle, place.point) ?? mark.points;
       this.events.redraw();
     };
+    const ends = ["pointerup", "pointercancel", "lostpointercapture"] as const;
+    const stop = (): void => {
+      this.giveUp = null;
+      target.removeEventListener("pointermove", move);
+      for (const kind of ends) target.removeEventListener(kind, done);
+    };
+    const giveUp = (): Held => {
+      stop();
+      if (begun) {
+        mark.points = before;
+        this.marks.forget();
+        this.events.redraw();
+      }
+      return held;
+    };
     const done = (ending: PointerEvent): void => {
       if (ending.pointerId !== event.pointerId) return;
-      target.removeEventListener("pointermove", move);
-      target.removeEventListener("pointerup", done);
-      target.removeEventListener("pointercancel", done);
+      // Taken away by the browser, it was not let go of: the region is where it was.
+      if (ending.type !== "pointerup") return void giveUp();
+      stop();
       if (begun) this.events.changed();
     };
+    this.giveUp = giveUp;
     target.addEventListener("pointermove", move);
-    target.addEventListener("pointerup", done);
-    target.addEventListener("pointercancel", done);
+    for (const kind of ends) target.addEventListener(kind, done);
+  }
+
+  letGo(): Held | null {
+    return this.giveUp?.() ?? null;
   }
 
   // -- Keyboard -----------------------------------------------------------------------------------------

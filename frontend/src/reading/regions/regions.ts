@@ -4,7 +4,7 @@ import { isTyping, type Keys } from "../keys";
 import type { Answer, FormSpec, Point } from "../types";
 import type { Viewer } from "../viewer/viewer";
 import { Drawing } from "./drawing";
-import { Editing } from "./editing";
+import { Editing, type Held } from "./editing";
 import { type Mark, Marks, NAMES } from "./marks";
 import { Places } from "./places";
 import { RegionBar } from "./regionbar";
@@ -175,8 +175,19 @@ export class Regions implements RegionDesk {
     this.sketcher.hover(clientX, clientY);
   }
 
-  cancel(): void {
-    this.sketcher.cancel();
+  /** The pointer that draws was lost, or is one of two fingers. */
+  interrupt(): void {
+    this.sketcher.interrupt();
+  }
+
+  /** Gives up the region that is being pulled, if there is one, and the pointer that pulls it. */
+  letGo(): Held | null {
+    return this.editing.letGo();
+  }
+
+  /** A region was begun and not ended. */
+  get unfinished(): boolean {
+    return this.sketcher.sketch !== null;
   }
 
   private drawn(mark: Mark): void {
@@ -233,7 +244,8 @@ export class Regions implements RegionDesk {
     const arrow = ARROWS[event.key];
     const radio = event.target instanceof HTMLInputElement;
     if (arrow && sketcher.cursor && !radio) sketcher.moveCross(arrow[0], arrow[1], event.altKey);
-    else if (event.key === " " || event.key === "Enter") sketcher.anchor(event.key === "Enter");
+    else if (event.key === " ") sketcher.anchor(false);
+    else if (event.key === "Enter" && !event.ctrlKey && sketcher.begins) sketcher.anchor(true);
     else if (event.key === "Backspace") return sketcher.takeBack();
     else if (event.key !== "Escape") return false;
     else if (sketcher.sketch) sketcher.cancel();

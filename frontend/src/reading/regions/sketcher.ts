@@ -24,6 +24,10 @@ export class Sketcher {
   cursor: Place | null = null;
   /** What the next region belongs to. */
   target: Target = NOTHING;
+  /** The press that lasts has begun the sketch; otherwise it adds to one that was there. */
+  private begun = false;
+  /** Where the keyboard's cross was put by the reader, not only by taking the tool. */
+  private aimed = false;
 
   constructor(
     private viewer: Viewer,
@@ -36,6 +40,7 @@ export class Sketcher {
     this.cancel();
     this.tool = tool;
     this.cursor = null;
+    this.aimed = false;
     if (!tool) this.target = NOTHING;
     if (tool && this.viewer.current().length) {
       this.cursor = { point: this.places.centreOf(0), index: 0 };
@@ -52,6 +57,11 @@ export class Sketcher {
     this.events.redraw();
   }
 
+  /** The pointer was lost, or is needed for something else: what it has not ended did not happen. */
+  interrupt(): void {
+    if (this.begun) this.cancel();
+  }
+
   private start(point: Point, index: number): Mark {
     return {
       id: newId(), type: this.tool === "freehand" ? "polygon" : this.tool!,
@@ -64,7 +74,9 @@ export class Sketcher {
   begin(clientX: number, clientY: number): void {
     const { point, index } = this.places.at(clientX, clientY);
     this.cursor = null;
-    if (this.tool === "polygon" && this.sketch) return;
+    this.begun = !this.sketch;
+    // A corner that was set by a click stays: this press sets the next one.
+    if (this.sketch) return;
     this.sketch = this.start(point, index);
     this.events.redraw();
   }
@@ -84,14 +96,19 @@ export class Sketcher {
   end(clientX: number, clientY: number, wandered: boolean): void {
     const { sketch } = this;
     if (!sketch) return;
-    const { point } = this.places.at(clientX, clientY);
+    const { point, index } = this.places.at(clientX, clientY);
+    // Let go of over another image: a pull ends where it was last on its own, a click is none.
+    if (index !== sketch.place - 1 && (!this.begun || this.tool === "polygon")) return;
     if (sketch.type === "point") return this.commit();
     if (this.tool === "freehand") return this.endFreehand(sketch);
     if (sketch.type === "polygon") return this.corner(point);
     if (wandered) return this.commit();
     // A click sets the first corner; the next click (or Space) the other one.
-    if (sketch.points.length === 1) this.cursor = { point, index: sketch.place - 1 };
-    else this.commit();
+    if (this.begun) this.cursor = { point, index: sketch.place - 1 };
+    else {
+      this.preview(point);
+      this.commit();
+    }
     this.events.redraw();
   }
 
@@ -151,11 +168,17 @@ export class Sketcher {
   moveCross(right: number, down: number, fine: boolean): void {
     const { index, point } = this.cursor!;
     const px = fine ? 1 : CROSS_PX;
+    this.aimed = true;
     const [width, height] = this.places.size(index);
     const [dx, dy] = this.places.distance(right * px, down * px, index);
     this.cursor!.point = onImage([point[0] + dx, point[1] + dy], width, height);
     this.preview(this.cursor!.point);
     this.events.redraw();
+  }
+
+  /** Whether Enter is about the region: where nothing was begun nor aimed at, it submits as ever. */
+  get begins(): boolean {
+    return this.sketch !== null || this.aimed;
   }
 
   /** Space or Enter at the cross: a corner; Enter also ends an outline. */
