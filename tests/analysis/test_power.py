@@ -257,6 +257,75 @@ def test_kappa_and_d_prime_power_agree_with_simulation():
     assert np.mean(found) == pytest.approx(planned.estimate, abs=0.06)
 
 
+def zou_and_donner_variance(n, m, kappa, p):
+    # Zou & Donner 2004, as in the Stata program kappaci: (1 - k)(A + B k + C k^2).
+    total, pq, inverse, squares = n * m, p * (1 - p), n / m, n * m * m
+    a = (1 / pq - 6) * inverse / (total - n) ** 2
+    a += (2 * total + 4 * n - n / pq) * n / (total * (total - n) ** 2)
+    b = squares / (total**2 * pq) - (2 * total - n) / (total - n) ** 2
+    b -= (3 * total - 2 * n) * (total - 2 * n) * squares / (total**2 * (total - n) ** 2)
+    c = (4 - 1 / pq) * (squares - total) / total**2
+    return (1 - kappa) * (a + b * kappa + c * kappa**2)
+
+
+@pytest.mark.parametrize(("readers", "kappa", "share"), [(2, 0.4, 0.3), (3, 0.4, 0.3),
+                         (5, 0.7, 0.5), (10, 0.1, 0.2), (20, 0.0, 0.5)])  # fmt: skip
+def test_variance_of_many_readers_kappa_is_zou_and_donners(readers, kappa, share):
+    ours = power.fleiss_kappa_variance(kappa, raters=readers, prevalence=share) / 100
+    assert ours == pytest.approx(zou_and_donner_variance(100, readers, kappa, share), rel=1e-9)
+
+
+# kappaSize 1.2 PowerBinary, run in R: subjects for (kappa0, kappa1, prevalence, power) of
+# (0.4, 0.6, 0.3, 0.8), (0.2, 0.5, 0.5, 0.8), (0.1, 0.3, 0.2, 0.9); its search stops at 1e-5.
+KAPPA_SIZE = {
+    2: (190.456, 83.722, 308.426), 3: (105.522, 37.210, 128.645), 4: (80.612, 23.921, 92.828),
+    5: (68.742, 18.605, 79.435), 6: (61.699, 16.204, 70.457),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("readers", list(KAPPA_SIZE))
+def test_goodness_of_fit_sample_size_equals_kappasize(readers):
+    plans = ((0.4, 0.6, 0.3, 0.8), (0.2, 0.5, 0.5, 0.8), (0.1, 0.3, 0.2, 0.9))
+    for (null, kappa, share, wanted), expected in zip(plans, KAPPA_SIZE[readers], strict=True):
+        found = power.fleiss_kappa_sample_size(
+            raters=readers, kappa=kappa, null=null, prevalence=share, power=wanted,
+            method="goodness-of-fit",
+        )  # fmt: skip
+        assert found.details["unrounded"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_power_of_many_readers_kappa_is_what_simulated_studies_reach():
+    # Given five readers with a common kappa, when their studies are tested for any agreement,
+    rng, readers, cases, studies = np.random.default_rng(4), 5, 150, 3000
+    alike = rng.random((studies, cases)) < 0.06
+    apart = rng.binomial(readers, 0.5, (studies, cases))
+    yes = np.where(alike, readers * rng.integers(0, 2, (studies, cases)), apart)
+    agreed = (yes * (yes - 1) + (readers - yes) * (readers - yes - 1)) / (readers * (readers - 1))
+    share = yes.mean(axis=1) / readers
+    chance = share**2 + (1 - share) ** 2
+    kappa = (agreed.mean(axis=1) - chance) / (1 - chance)
+    error = np.sqrt(2 / (cases * readers * (readers - 1)))  # Fleiss, Nee and Landis 1979
+    reached = (np.abs(kappa / error) > stats.norm.isf(0.025)).mean()
+    # then so many of them find it as planned.
+    planned = power.fleiss_kappa_power(cases, raters=readers, kappa=0.06, prevalence=0.5)
+    # (The estimate is a little skewed, which the normal approximation does not know.)
+    assert reached == pytest.approx(planned.estimate, abs=0.05)
+    size = power.fleiss_kappa_sample_size(raters=readers, kappa=0.06, prevalence=0.5)
+    again = power.fleiss_kappa_power(int(size.estimate), raters=readers, kappa=0.06, prevalence=0.5)
+    assert 0.8 <= again.estimate < 0.81
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"raters": 1}, "raters must be at least 2"), ({"kappa": 1.2}, "from -"),
+    ({"kappa": -0.6}, "is not possible"), ({"prevalence": 1.0}, "have no kappa"),
+    ({"method": "wald"}, "method must be one of"),
+])  # fmt: skip
+def test_impossible_kappas_are_refused(change, message):
+    arguments = {"raters": 3, "kappa": 0.4, "null": 0.1, "prevalence": 0.3} | change
+    with pytest.raises(ValueError, match=message):
+        power.fleiss_kappa_power(60, **arguments)
+
+
 def test_a_whole_plan_is_simulated_through_its_own_gate():
     study = power.judgment_study(fool_rate=0.3, acquired_rate=0.85, readers=6, generated=20,
                                  acquired=20, var_reader=0.05, var_case=0.1)  # fmt: skip

@@ -26,8 +26,9 @@ def _power_arguments(parser: argparse.ArgumentParser) -> None:
         help="realism: a rate with readers and cases random; auc: MRMC AUC; proportion: "
         "independent readings, exact; two-proportions: --rate against --rate2, --cases in each "
         "group; pairs: McNemar, --rate and --rate2 the shares of the discordant kinds; roc: one "
-        "reader's AUC; kappa: --effect against --null, --rate and --rate2 the readers' shares of "
-        "yes; plan: --plan's --endpoint by simulation; pilot: from FILE's Obuchowski-Rockette "
+        "reader's AUC; kappa: --effect against --null, of two readers whose shares of yes are "
+        "--rate and --rate2, or without --rate2 of --readers with one share; plan: --plan's "
+        "--endpoint by simulation; pilot: from FILE's Obuchowski-Rockette "
         "components",
     )
     parser.add_argument("--readers", type=int, default=10)
@@ -151,7 +152,7 @@ def _closed_form(goal: str, options: argparse.Namespace) -> Answer:
     """Power with --cases, else the sample size, for readings taken as independent."""
     n = options.cases
     alpha, wanted = options.alpha, options.power
-    if goal != "roc" and options.rate2 is None:
+    if goal not in ("roc", "kappa") and options.rate2 is None:
         raise TableFault(f"--goal {goal} needs --rate2")
     if goal == "two-proportions":
         rates = {"p1": options.rate, "p2": options.rate2, "alpha": alpha}
@@ -175,12 +176,22 @@ def _closed_form(goal: str, options: argparse.Namespace) -> Answer:
     else:
         if options.effect is None:
             raise TableFault("--goal kappa needs --effect, the true kappa")
-        shared = {"kappa": options.effect, "null": options.null, "rate1": options.rate,
-                  "rate2": options.rate2, "alpha": alpha}  # fmt: skip
-        found = (
-            power.kappa_power(n, **shared) if n else power.kappa_sample_size(power=wanted, **shared)
-        )
+        found = _kappa(options)
     return Answer([(found.name, found)], found.to_dict(), "Power")
+
+
+def _kappa(options: argparse.Namespace) -> Estimate:
+    shared = {"kappa": options.effect, "null": options.null, "alpha": options.alpha}
+    n, wanted = options.cases, options.power
+    if options.rate2 is None:
+        of_many = {**shared, "raters": options.readers, "prevalence": options.rate}
+        return (
+            power.fleiss_kappa_power(n, **of_many)
+            if n
+            else power.fleiss_kappa_sample_size(power=wanted, **of_many)
+        )
+    of_two = {**shared, "rate1": options.rate, "rate2": options.rate2}
+    return power.kappa_power(n, **of_two) if n else power.kappa_sample_size(power=wanted, **of_two)
 
 
 def _of_plan(options: argparse.Namespace) -> Answer:
@@ -298,6 +309,7 @@ COMMANDS = (
         (
             f"{PROGRAM} power --goal realism --rate 0.5 --margin 0.15 --readers 12",
             f"{PROGRAM} power --goal auc --auc 0.65 --readers 8 --cases 100",
+            f"{PROGRAM} power --goal kappa --effect 0.2 --null 0 --rate 0.6 --readers 6",
             f"{PROGRAM} example ratings > ratings.csv",
             f"{PROGRAM} power ratings.csv --effect 0.1 --readers 8",
         ),

@@ -1,7 +1,8 @@
 """Planning: how many readers and cases a study needs.
 
 Independent readings: ``binomial_power``, ``two_proportions_power``, ``mcnemar_power``; one reader:
-``roc_power``, ``d_prime_power``; two readers: ``kappa_power``. Readers and cases random:
+``roc_power``, ``d_prime_power``; kappa: ``kappa_power`` of two readers, ``fleiss_kappa_power`` of
+any number. Readers and cases random:
 ``realism_power``, ``auc_power`` (MRMC AUC against chance, a difference, equivalence), and from a
 pilot ``readerstudy.analysis.mrmc.mrmc_power``. ``power_curve`` runs any of these over a grid.
 ``simulated_power`` counts how often simulated studies reach their goal through the very code that
@@ -29,10 +30,13 @@ _HOMES = {
     "conjectured_pilot": "auc",
     "d_prime_power": "one_reader",
     "endpoint_rejected": "simulation",
+    "fleiss_kappa_variance": "kappa",
+    "fleiss_kappa_power": "kappa",
+    "fleiss_kappa_sample_size": "kappa",
     "hanley_mcneil": "auc",
     "judgment_study": "simulation",
-    "kappa_power": "one_reader",
-    "kappa_sample_size": "one_reader",
+    "kappa_power": "kappa",
+    "kappa_sample_size": "kappa",
     "mcnemar_power": "two",
     "power_curve": "curves",
     "rate_differs": "simulation",

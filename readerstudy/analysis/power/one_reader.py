@@ -1,22 +1,18 @@
-"""Power of one reader's (or one model's) AUC, d' and of two readers' kappa.
+"""Power of one reader's (or one model's) AUC and d'.
 
 Sources: Obuchowski & McClish 1997 (Statistics in Medicine 16, 1529-1542) for the variance of an AUC
-under the binormal model, as R's ``pROC::power.roc.test``; Gourevitch & Galanter 1967 for d'; Cantor
-1996 (Psychological Methods 1, 150-153) for kappa, with the variance of Fleiss, Cohen & Everitt
-1969.
+under the binormal model, as R's ``pROC::power.roc.test``; Gourevitch & Galanter 1967 for d'.
 """
 
 from __future__ import annotations
 
 import math
 
-import numpy as np
 from scipy import special, stats
 
 from readerstudy.analysis.detection_measures import variance_of_z
 from readerstudy.analysis.proportions.counts import (
     checked_level,
-    checked_probability,
     one_of,
     whole_number,
 )
@@ -108,63 +104,6 @@ def d_prime_power(
     )
 
 
-def kappa_power(
-    n: int,
-    *,
-    kappa: float,
-    null: float,
-    rate1: float,
-    rate2: float,
-    alpha: float = 0.05,
-) -> Estimate:
-    """Power of the one-sided test of Cohen's kappa of two readers' yes/no against ``null``.
-
-    ``rate1`` and ``rate2`` are the readers' shares of "yes".
-    """
-    subjects = whole_number(n, "n", least=2)
-    checked_level(1 - alpha)
-    q0, q1 = (_kappa_spread(value, rate1, rate2) for value in (null, kappa))
-    z = float(stats.norm.isf(alpha))
-    reach = math.sqrt(subjects) * abs(kappa - null) - z * math.sqrt(q0)
-    return Estimate(
-        name="power",
-        estimate=float(stats.norm.cdf(reach / math.sqrt(q1))) if q1 > 0 else float(reach > 0),
-        null=null,
-        alternative="greater" if kappa > null else "less",
-        method="power of Cohen's kappa (Cantor 1996)",
-        n=subjects,
-        details={"kappa": kappa, "rate1": rate1, "rate2": rate2, "alpha": alpha},
-    )
-
-
-def kappa_sample_size(
-    *,
-    kappa: float,
-    null: float,
-    rate1: float,
-    rate2: float,
-    power: float = 0.8,
-    alpha: float = 0.05,
-) -> Estimate:
-    """Subjects needed for :func:`kappa_power`."""
-    checked_level(power)
-    checked_level(1 - alpha)
-    if kappa == null:
-        raise ValueError(f"a kappa equal to the null ({null:g}) cannot be told from it")
-    q0, q1 = (_kappa_spread(value, rate1, rate2) for value in (null, kappa))
-    reach = float(stats.norm.isf(alpha)) * math.sqrt(q0)
-    reach += float(stats.norm.isf(1 - power)) * math.sqrt(q1)
-    exact = (reach / (kappa - null)) ** 2
-    return Estimate(
-        name="subjects needed",
-        estimate=float(math.ceil(exact)),
-        null=null,
-        method="sample size of Cohen's kappa (Cantor 1996)",
-        n=math.ceil(exact),
-        details={"unrounded": exact, "kappa": kappa, "power": power, "alpha": alpha},
-    )
-
-
 def _quantile(alpha: float, alternative: str) -> float:
     one_of(alternative, ("two-sided", "greater"), "alternative")
     return float(stats.norm.isf(alpha / 2 if alternative == "two-sided" else alpha))
@@ -179,25 +118,3 @@ def _binormal_variance(auc: float, ratio: float) -> float:
     """n1 times the variance of an AUC (Obuchowski & McClish 1997, equation 5)."""
     a = float(special.ndtri(auc)) * 1.414
     return 0.0099 * math.exp(-(a**2) / 2) * ((5 * a**2 + 8) + (a**2 + 8) / ratio)
-
-
-def _kappa_spread(kappa: float, rate1: float, rate2: float) -> float:
-    """n times the variance of kappa for a 2 x 2 table with these margins."""
-    for name, value in (("rate1", rate1), ("rate2", rate2)):
-        checked_probability(value, name)
-        if value in (0.0, 1.0):
-            raise ValueError(f"{name} {value!r}: a reader who always answers alike has no kappa")
-    row, column = np.array([rate1, 1 - rate1]), np.array([rate2, 1 - rate2])
-    expected = float(row @ column)
-    observed = kappa * (1 - expected) + expected
-    both = (observed - 1 + rate1 + rate2) / 2
-    table = np.array([[both, rate1 - both], [rate2 - both, 1 - rate1 - rate2 + both]])
-    if table.min() < -1e-12:
-        raise ValueError(f"kappa {kappa:g} is not possible with shares of {rate1:g} and {rate2:g}")
-    diagonal = np.diag(table) @ ((1 - expected) - (row + column) * (1 - observed)) ** 2
-    sums = column[:, None] + row[None, :]  # p.i + pj.
-    off = (table * sums**2)[~np.eye(2, dtype=bool)].sum() * (1 - observed) ** 2
-    return float(
-        (diagonal + off - (observed * expected - 2 * expected + observed) ** 2)
-        / (1 - expected) ** 4
-    )
