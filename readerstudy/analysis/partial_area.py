@@ -8,7 +8,7 @@ as in the R package pROC (Robin et al. 2011, BMC Bioinformatics 12, 77).
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,12 +28,18 @@ from readerstudy.analysis.roc_curve import (
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
+AXES = ("false positive", "true positive")
+
 
 def _range(between: Sequence[float]) -> tuple[float, float]:
     low, high = (float(value) for value in between)
     if not 0 <= low < high <= 1:
         raise ValueError(f"between must be two increasing fractions from 0 to 1, got {between!r}")
     return low, high
+
+
+def _shown(axis: str, low: float, high: float, standardised: bool) -> str:
+    return f"{axis} {low:g} to {high:g}" + (", standardised" if standardised else "")
 
 
 def _areas(
@@ -66,7 +72,7 @@ def partial_auc(
     ``standardised`` is McClish's: 0.5 for the diagonal, 1 for the best.
     """
     checked_level(level)
-    one_of(axis, ("false positive", "true positive"), "axis")
+    one_of(axis, AXES, "axis")
     low, high = _range(between)
     scores, labels, missing = checked_ratings(ratings, truth)
     areas = functools.partial(
@@ -87,11 +93,31 @@ def partial_auc(
         lower=lower,
         upper=upper,
         level=level,
-        method=f"empirical, {axis} {low:g} to {high:g}; stratified bootstrap",
+        method=f"empirical, {_shown(axis, low, high, standardised)}; stratified bootstrap",
         n=len(scores),
         details={"between": (low, high), "axis": axis},
         notes=tuple(notes),
     )
+
+
+def partial_area_figure(
+    between: Sequence[float], *, axis: str = "false positive", standardised: bool = False
+) -> Callable[[Bools, Floats], float]:
+    """The partial area as a figure of merit ``f(truth, ratings)`` for multi-reader analyses."""
+    one_of(axis, AXES, "axis")
+    low, high = _range(between)
+
+    def partial_area(truth: Bools, ratings: Floats) -> float:
+        shape = curve(ratings, truth)
+        return float(
+            _areas(
+                shape.false_positive[None], shape.true_positive[None], low=low, high=high,
+                swap=axis == "true positive", standardised=standardised,
+            )[0]
+        )  # fmt: skip
+
+    partial_area.__name__ = f"partial AUC, {_shown(axis, low, high, standardised)}"
+    return partial_area
 
 
 def compare_partial_paired(
@@ -115,7 +141,7 @@ def compare_partial_paired(
     resamples are all alike there is no test, and the result says so.
     """
     checked_level(level)
-    one_of(axis, ("false positive", "true positive"), "axis")
+    one_of(axis, AXES, "axis")
     one_of(alternative, ALTERNATIVES, "alternative")
     low, high = _range(between)
     a, b, labels, missing = paired_ratings(first, second, truth)
@@ -152,10 +178,11 @@ def compare_partial_paired(
     else:
         notes.append("degenerate: every resample alike; no test")
     return Estimate(
-        name="difference of partial AUCs", estimate=difference,
+        name=f"difference of {'standardised ' * standardised}partial AUCs", estimate=difference,
         standard_error=error if error > 1e-12 else None, lower=lower, upper=upper, level=level,
         null=0.0, statistic=statistic, p_value=p_value, alternative=alternative,
-        method=f"empirical, {axis} {low:g} to {high:g}; paired stratified bootstrap, z",
+        method=f"empirical, {_shown(axis, low, high, standardised)}; "
+        "paired stratified bootstrap, z",
         n=len(labels), details=details, notes=tuple(notes),
     )  # fmt: skip
 

@@ -179,7 +179,14 @@ def _roc_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--null", type=float, default=0.5)
     parser.add_argument("--partial", type=float, nargs=2, metavar=("LOW", "HIGH"),
-                        help="partial area between two false-positive fractions")  # fmt: skip
+                        help="partial area between two false-positive fractions, and the "
+                        "difference of modalities in it")  # fmt: skip
+    parser.add_argument("--partial-axis", choices=("false-positive", "true-positive"),
+                        default="false-positive",
+                        help="true-positive: between two sensitivities")  # fmt: skip
+    parser.add_argument("--standardised", action="store_true",
+                        help="partial areas on McClish's scale, 0.5 to 1")  # fmt: skip
+    parser.add_argument("--bootstrap", type=int, default=2000, help="resamples (2000)")
     parser.add_argument("--binormal", action="store_true", help="binormal fit too")
     parser.add_argument("--proper", action="store_true", help="proper binormal fit too")
     parser.add_argument("--curve", action="store_true", help="operating points, in the JSON")
@@ -198,15 +205,40 @@ def _roc(options: argparse.Namespace) -> Answer:
     if "case" in table.columns:
         for reader, group in table.groupby("reader", sort=True):
             kinds = sorted(group["modality"].unique())
-            for first, second in itertools.combinations(kinds, 2):
-                wide = group.pivot(index="case", columns="modality", values="rating")
-                truth = group.groupby("case")["truth"].first().reindex(wide.index)
-                compared = roc.compare_paired(wide[first], wide[second], truth, level=options.level)
-                label = f"{reader!s}: {first!s} - {second!s}"
-                rows.append((label, compared))
-                content["comparisons"][label] = compared.to_dict()
+            for pair in itertools.combinations(kinds, 2):
+                label = f"{reader!s}: {pair[0]!s} - {pair[1]!s}"
+                compared = _compared(options, group, pair)
+                rows += [(f"{label}{key}", e) for key, e in compared.items()]
+                content["comparisons"] |= {f"{label}{k}": e.to_dict() for k, e in compared.items()}
     note = "each curve's interval is over cases; for readers at random as well use mrmc"
     return Answer(rows, content, "ROC", (note,))
+
+
+def _compared(
+    options: argparse.Namespace, group: pd.DataFrame, pair: tuple[Any, Any]
+) -> dict[str, Any]:
+    """One reader's two modalities on the same cases: whole areas, and partial ones if asked."""
+    wide = group.pivot(index="case", columns="modality", values="rating")
+    truth = group.groupby("case")["truth"].first().reindex(wide.index)
+    ratings = (wide[pair[0]], wide[pair[1]], truth)
+    found = {"": roc.compare_paired(*ratings, level=options.level)}
+    if options.partial:
+        found[", partial"] = roc.compare_partial_paired(
+            *ratings, level=options.level, **_partial(options)
+        )
+    return found
+
+
+def _partial(options: argparse.Namespace) -> dict[str, Any]:
+    if options.bootstrap < 2:
+        raise TableFault(f"--bootstrap {options.bootstrap}: a spread needs at least 2 resamples")
+    return {
+        "between": options.partial,
+        "axis": options.partial_axis.replace("-", " "),
+        "standardised": options.standardised,
+        "replicates": options.bootstrap,
+        "seed": options.seed,
+    }
 
 
 def _label(table: pd.DataFrame, reader: object, modality: object) -> str:
@@ -224,12 +256,13 @@ def _one_curve(options: argparse.Namespace, group: pd.DataFrame) -> dict[str, An
             null=options.null,
             interval=options.interval,
             level=options.level,
+            replicates=max(options.bootstrap, 2),
             seed=options.seed,
         )
     }
     if options.partial:
         found["partial AUC"] = roc.partial_auc(
-            ratings, truth, between=options.partial, level=options.level, seed=options.seed
+            ratings, truth, level=options.level, **_partial(options)
         )
     if options.binormal:
         fit = roc.binormal_fit(ratings, truth, level=options.level)
@@ -260,10 +293,12 @@ COMMANDS = (
     Command(
         "roc",
         "AUC with DeLong's variance, partial areas, fitted curves",
-        "One curve a reader and modality; higher ratings mean positive.",
+        "One curve a reader and modality; higher ratings mean positive. Modalities are compared\n"
+        "on the same cases, by their whole areas and with --partial by those of a range too.",
         (
             f"{PROGRAM} example ratings > ratings.csv",
-            f"{PROGRAM} roc ratings.csv --partial 0 0.2 --binormal",
+            f"{PROGRAM} roc ratings.csv --binormal",
+            f"{PROGRAM} roc ratings.csv --partial 0 0.2 --standardised",
         ),
         _roc_arguments,
         _roc,

@@ -14,6 +14,7 @@ from readerstudy.analysis.commandline.answer import Answer, Command, add_file, a
 from readerstudy.analysis.commandline.printing import Row
 from readerstudy.analysis.commandline.rates import PROGRAM
 from readerstudy.analysis.commandline.reading import TableFault, need, read_table
+from readerstudy.analysis.partial_area import partial_area_figure
 from readerstudy.analysis.tidy import name_rows, numeric, refuse_duplicates
 
 BOX = ("left", "top", "right", "bottom")
@@ -30,6 +31,11 @@ def _mrmc_arguments(parser: argparse.ArgumentParser) -> None:
         help="Obuchowski-Rockette, Dorfman-Berbaum-Metz, Gallas' U- or V-statistics",
     )
     parser.add_argument("--metric", choices=mrmc.METRICS, default="auc")
+    parser.add_argument("--partial", type=float, nargs=2, metavar=("LOW", "HIGH"),
+                        help="the area between two false-positive fractions in place of the "
+                        "metric, by jackknife or bootstrap")  # fmt: skip
+    parser.add_argument("--standardised", action="store_true",
+                        help="partial areas on McClish's scale, 0.5 to 1")  # fmt: skip
     parser.add_argument("--covariance", choices=mrmc.COVARIANCES, default="jackknife")
     parser.add_argument("--readers", choices=("random", "fixed"), default="random")
     parser.add_argument("--cases", choices=("random", "fixed"), default="random")
@@ -58,6 +64,10 @@ def _mrmc(options: argparse.Namespace) -> Answer:
     }
     if truthless:
         common["truth"] = None
+    if options.partial:
+        if options.method in ("u", "v"):
+            raise TableFault("--partial has no U-statistic; use --method or, or dbm")
+        common["metric"] = partial_area_figure(options.partial, standardised=options.standardised)
     if options.method == "dbm":
         found = mrmc.dorfman_berbaum_metz(
             table, readers=options.readers, cases=options.cases, null=options.null, **common
