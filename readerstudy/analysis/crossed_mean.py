@@ -233,7 +233,7 @@ def u_statistic_contrast(
     null: float | None = None,
     level: float = 0.95,
     name: str = "contrast",
-    ends: tuple[float, float] = (-1.0, 1.0),
+    ends: tuple[float, float] = (-math.inf, math.inf),
     labels: Sequence[str] | None = None,
 ) -> Estimate:
     """sum of weight x mean over strata of different cases read by the same readers.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from readerstudy.analysis.bootstrap import bootstrap_rates
+from readerstudy.analysis.crossed_mean import u_statistic_contrast
 from readerstudy.analysis.realism_pooled import PooledRate, pooled_rate
 from readerstudy.analysis.result import Estimate
 
@@ -36,46 +38,39 @@ def forced_choice(table: pd.DataFrame, *, level: float, seed: int) -> dict[int, 
 
 
 def quality(table: pd.DataFrame, *, level: float) -> dict[str, Estimate]:
-    """Mean image quality of each origin, and generated minus acquired, with readers random.
+    """Mean image quality of each origin, and generated minus acquired.
 
-    A reader's mean is one observation; intervals are t over readers (undefined for one reader).
+    Readers and scans are both random: other readers would rate otherwise, and so would these
+    readers with other scans. Variance by U-statistic, t with Satterthwaite's degrees of freedom;
+    the readers' covariance of the two origins is kept. A grade is taken as a number.
     """
     rated = table[table["quality"].notna() & (table["repeat_of"] == "")]
     if rated.empty:
         return {}
-    means = rated.pivot_table(index="reader", columns="origin", values="quality", aggfunc="mean")
-    counts = rated["origin"].value_counts()
+    grades = rated.pivot_table(index="reader", columns=["origin", "case"], values="quality")
+    of_origin = {str(o): grades[o].to_numpy(float) for o in grades.columns.unique("origin")}
     found = {
-        f"{origin} scans": _over_readers(
-            means[origin].dropna().to_numpy(), f"mean quality of {origin} scans",
-            int(counts[origin]), level,
+        f"{origin} scans": _unbounded(
+            u_statistic_contrast(
+                [(1.0, matrix)], level=level, name=f"mean quality of {origin} scans",
+                labels=[origin],
+            )
         )
-        for origin in means.columns
+        for origin, matrix in of_origin.items()
     }  # fmt: skip
-    if {"acquired", "generated"} <= set(means.columns):
-        difference = (means["generated"] - means["acquired"]).dropna().to_numpy()
-        found["difference"] = _over_readers(
-            difference, "generated minus acquired", int(counts.sum()), level, null=0.0
-        )
+    if {"acquired", "generated"} <= set(of_origin):
+        parts = [(1.0, of_origin["generated"]), (-1.0, of_origin["acquired"])]
+        found["difference"] = _unbounded(
+            u_statistic_contrast(
+                parts, null=0.0, level=level, name="generated minus acquired",
+                labels=["generated", "acquired"],
+            )
+        )  # fmt: skip
     return found
 
 
-def _over_readers(
-    values: np.ndarray, name: str, n: int, level: float, null: float | None = None
-) -> Estimate:
-    mean = float(values.mean()) if len(values) else float("nan")
-    method = "mean of the readers' means, t over readers"
-    if len(values) < 2:
-        return Estimate(name, mean, level=level, n=n, method=method,
-                        notes=("one reader: no interval",))  # fmt: skip
-    error = float(values.std(ddof=1) / np.sqrt(len(values)))
-    df = len(values) - 1
-    half = float(stats.t.ppf((1 + level) / 2, df)) * error
-    statistic = p_value = None
-    if null is not None and error > 0:
-        statistic = (mean - null) / error
-        p_value = float(2 * stats.t.sf(abs(statistic), df))
-    return Estimate(
-        name, mean, error, mean - half, mean + half, level,
-        null=null, statistic=statistic, df=df, p_value=p_value, method=method, n=n,
-    )  # fmt: skip
+def _unbounded(estimate: Estimate) -> Estimate:
+    """Grades that never vary say nothing of their uncertainty: no interval."""
+    if estimate.standard_error is not None:
+        return estimate
+    return dataclasses.replace(estimate, lower=None, upper=None)
