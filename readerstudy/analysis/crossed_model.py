@@ -16,7 +16,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, optimize, special
 
 from readerstudy.analysis.laplace import CrossedLaplace
-from readerstudy.analysis.separation import completely, separated_direction, signed_rows
+from readerstudy.analysis.separation import (
+    completely,
+    open_ends,
+    separated_direction,
+    signed_rows,
+)
 
 Floats = NDArray[np.float64]
 
@@ -104,9 +109,12 @@ class CrossedModel:
         self.signed = signed_rows(y, m, x)
         self.direction = separated_direction(self.signed)
         self.complete = self.direction is not None and completely(self.signed)
+        self.open_ends = ((False, False),) * x.shape[1]
         if self.direction is not None:
-            touched = [n for n, d in zip(self.names, self.direction, strict=True) if d]
-            self.penalty = (self.direction != 0).astype(float)
+            # Not the direction's own entries: another may move further coefficients.
+            self.open_ends = open_ends(self.signed)
+            touched = [n for n, ends in zip(self.names, self.open_ends, strict=True) if any(ends)]
+            self.penalty = np.array([float(any(ends)) for ends in self.open_ends])
             self.notes.append(
                 f"separation: the outcome is constant along {', '.join(touched)}; the estimate has "
                 "a log-F(1,1) penalty, the interval is open and comes from the unpenalised profile"
@@ -301,9 +309,6 @@ class CrossedModel:
                 self.at_boundary.append(name)
                 theta, value = without[free], value_without
                 self.curvature = self.curvature[np.ix_(free, free)]
-                self.notes.append(
-                    f"the {name} variance component is estimated at its boundary, zero, and dropped"
-                )
         if not self.sigma_penalised and (theta[self.p :] > DIVERGING_SIGMA).any():
             names = [n for n, v in zip(self.active, theta[self.p :], strict=True) if v > 5]
             self.sigma_penalised = True
@@ -315,6 +320,10 @@ class CrossedModel:
             )
             self.maximise()
             return
+        self.notes += [
+            f"the {name} variance component is estimated at its boundary, zero, and dropped"
+            for name in sorted(self.at_boundary)
+        ]
         self.theta, self.value, self.converged = theta, value, converged
         if not converged:
             self.notes.append("the search did not converge: do not trust these numbers")

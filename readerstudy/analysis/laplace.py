@@ -96,6 +96,11 @@ class CrossedLaplace:
         u = self._find_mode(self.x @ beta + self.offset, sigma)[0]
         return [sigma[f] * u[f] for f in range(len(u))]
 
+    def weights(self, beta: Floats, sigma: Floats) -> Floats:
+        """Binomial weights trials x mu x (1 - mu) of the rows at the conditional modes."""
+        mu = self._find_mode(self.x @ beta + self.offset, sigma)[2]
+        return np.asarray(np.maximum(self.m * mu * (1 - mu), 1e-300))
+
     def fixed_information(self, beta: Floats, sigma: Floats) -> Floats:
         """Information on beta with the variance components held, (p, p): lme4's RX'RX."""
         fixed = self.x @ beta + self.offset

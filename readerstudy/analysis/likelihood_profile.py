@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from readerstudy.analysis.crossed_model import FAR_COEFFICIENT, LARGEST_SIGMA, CrossedModel
-from readerstudy.analysis.separation import opens
 
 Floats = NDArray[np.float64]
 
@@ -129,7 +128,7 @@ class _Profile:
         """The end of an interval that nothing excludes on this side, where that is plain."""
         model, beyond = self.model, sign * math.inf
         separated = model.direction is not None and not self.component
-        if separated and opens(model.signed, self.k, sign):
+        if separated and model.open_ends[self.k][int(sign > 0)]:
             return beyond
         if model.direction is not None or model.sigma_penalised:
             # A penalised estimate may lie far from the unpenalised peak.

@@ -23,12 +23,19 @@ from readerstudy.analysis.crossed_model import CrossedModel
 from readerstudy.analysis.likelihood_profile import profile_limits
 from readerstudy.analysis.proportions.counts import checked_level, one_of
 from readerstudy.analysis.result import Estimate, plain_numbers
-from readerstudy.analysis.small_sample import small_sample
+from readerstudy.analysis.small_sample import METHOD, small_sample
 
 Floats = NDArray[np.float64]
 
 NODES, WEIGHTS = hermegauss(64)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()
+
+INTERVALS = ("t", "profile", "wald")
+
+OPEN = "the interval is open: the likelihood never turns"
+
+FEW_LEVELS = 10
+"""Of a factor, below which likelihood and Wald intervals are short by a hundredth or more."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ def crossed_logistic(
     trials: ArrayLike | None = None,
     offset: ArrayLike | None = None,
     extra_factors: Mapping[str, ArrayLike] | None = None,
-    interval: str = "profile",
+    interval: str = "t",
     null: float = 0.0,
     level: float = 0.95,
 ) -> MixedFit:
@@ -95,10 +102,12 @@ def crossed_logistic(
 
     ``outcome`` is (rows,) of 0 and 1, or successes with ``trials``; ``reader`` and ``case`` are
     labels, either may be ``None``; ``design`` is (rows, p) and defaults to an intercept;
-    ``extra_factors`` are further random intercepts such as reader-by-origin. ``interval`` is
-    ``profile`` (likelihood) or ``wald``. ``null`` is the value tested for every coefficient.
-    A coefficient's ``details`` also hold the t interval and p with the small-sample correction of
-    :mod:`readerstudy.analysis.small_sample`, which the marginal probabilities have too.
+    ``extra_factors`` are further random intercepts such as reader-by-origin. ``null`` is the value
+    tested for every coefficient. ``interval`` is ``t``, which the marginal probabilities always
+    have: it allows for few readers (:mod:`readerstudy.analysis.small_sample`); or ``profile``
+    (likelihood) or ``wald``, as lme4's, which are too short with few. A coefficient's ``details``
+    hold t, Wald and the likelihood ratio whichever is asked for. Components have profile intervals,
+    none with ``wald``.
 
     Boundary and separation are answered, not hidden: a variance component whose estimate is zero is
     dropped and said so; a factor with one level, or with as many levels as readings, cannot be
@@ -110,7 +119,7 @@ def crossed_logistic(
     or a design without full column rank.
     """
     checked_level(level)
-    one_of(interval, ("profile", "wald"), "interval")
+    one_of(interval, INTERVALS, "interval")
     # Hundreds of tiny matrix products: threads would only wait for each other.
     with threadpool_limits(1, user_api="blas"):
         fit = _Fit(outcome, reader, case, design, names, trials, offset, extra_factors)
@@ -153,41 +162,56 @@ class _Fit(CrossedModel):
         added, df = small_sample(self, np.eye(self.p)[j])
         wide = math.sqrt(error**2 + added)
         t = (estimate - null) / wide if wide > 0 else math.nan
-        reach = float(stats.t.isf((1 - level) / 2, df)) * wide
-        z = float(stats.norm.isf((1 - level) / 2))
-        lower, upper = estimate - z * error, estimate + z * error
+        tail = (1 - level) / 2
+        z, quantile = float(stats.norm.isf(tail)), float(stats.t.isf(tail, df))
+        separated = any(self.open_ends[j])
         details: dict[str, Any] = {
+            "open": separated,
             "wald_z": wald,
             "wald_p": float(2 * stats.norm.sf(abs(wald))),
-            "wald_interval": (lower, upper),
+            "wald_interval": (estimate - z * error, estimate + z * error),
             "likelihood_ratio": ratio,
             "likelihood_ratio_p": ratio_p,
             "t_standard_error": wide,
             "t_df": df,
             "t_p": float(2 * stats.t.sf(abs(t), df)),
-            "t_interval": (estimate - reach, estimate + reach),
+            "t_interval": (estimate - quantile * wide, estimate + quantile * wide),
         }
-        separated = self.direction is not None and self.direction[j] != 0
         notes: tuple[str, ...] = ()
-        if interval == "profile" or separated:
-            lower, upper = self._profile(j, level)
-            notes = ("the interval is open: the likelihood never turns",) * bool(separated)
+        if separated:
+            interval = "profile"
+            notes = (OPEN,)
+        elif interval != "t" and (few := self._few_levels()):
+            notes = (f"few levels ({few}): this interval is too short; see the t interval",)
+        answers: dict[str, tuple[float, float | None, float, str]] = {
+            "t": (t, df, details["t_p"], f"{METHOD}, on the log odds"),
+            "wald": (wald, None, details["wald_p"], "Wald"),
+            "profile": (ratio, 1.0, ratio_p, "likelihood ratio; profile interval"),
+        }
+        statistic, statistic_df, p_value, method = answers[interval]
+        limits = (
+            self._profile(j, level) if interval == "profile" else details[f"{interval}_interval"]
+        )
         return Estimate(
             name=name,
             estimate=estimate,
-            standard_error=error,
-            lower=lower,
-            upper=upper,
+            standard_error=wide if interval == "t" else error,
+            lower=limits[0],
+            upper=limits[1],
             level=level,
             null=null,
-            statistic=ratio if interval == "profile" else wald,
-            df=1.0 if interval == "profile" else None,
-            p_value=ratio_p if interval == "profile" else details["wald_p"],
-            method="likelihood ratio; profile interval" if interval == "profile" else "Wald",
+            statistic=statistic,
+            df=statistic_df,
+            p_value=p_value,
+            method=method,
             n=self.n,
             details=details,
             notes=notes,
         )
+
+    def _few_levels(self) -> str:
+        counts = [(name, self.levels[name]) for name in self.factors]
+        return ", ".join(f"{n} of {name}" for name, n in counts if n < FEW_LEVELS)
 
     def _likelihood_ratio(self, j: int, null: float) -> tuple[float, float]:
         """2 (max - max with coefficient j at ``null``), unpenalised, and its chi-square(1) p."""
@@ -229,20 +253,20 @@ class _Fit(CrossedModel):
         """A random effect's standard deviation with the profile interval."""
         if name not in self.active:
             k = self.p + len(self.active) + self.at_boundary.index(name)
-            upper = self._profile(k, level)[1] if interval == "profile" else None
+            upper = self._profile(k, level)[1] if interval != "wald" else None
             return Estimate(
                 name=f"{name} standard deviation",
                 estimate=0.0,
                 lower=None if upper is None else 0.0,
                 upper=upper,
                 level=level,
-                method="Laplace; profile interval" if interval == "profile" else "Laplace",
+                method="Laplace; profile interval" if interval != "wald" else "Laplace",
                 n=self.levels[name],
                 notes=("at the boundary: no variation between levels beyond chance",),
             )
         k = self.p + self.active.index(name)
         error = math.sqrt(max(float(self.covariance[k, k]), 0))
-        lower, upper = self._profile(k, level) if interval == "profile" else (None, None)
+        lower, upper = self._profile(k, level) if interval != "wald" else (None, None)
         return Estimate(
             name=f"{name} standard deviation",
             estimate=float(self.theta[k]),
@@ -250,7 +274,7 @@ class _Fit(CrossedModel):
             lower=lower,
             upper=upper,
             level=level,
-            method="Laplace; profile interval" if interval == "profile" else "Laplace",
+            method="Laplace; profile interval" if interval != "wald" else "Laplace",
             n=self.levels[name],
             details={"variance": float(self.theta[k]) ** 2},
         )
@@ -291,7 +315,7 @@ class _Fit(CrossedModel):
             upper=float(upper),
             level=level,
             df=df,
-            method="crossed logistic (Laplace), averaged over readers and cases; t on the logit",
+            method=f"crossed logistic (Laplace), averaged over readers and cases; {METHOD}, logit",
             n=self.n,
             details={
                 "conditional_probability": float(special.expit(centre)),

@@ -12,6 +12,7 @@ from scipy import special, stats
 
 from readerstudy.analysis.mixed import MixedFit, crossed_logistic
 from readerstudy.analysis.result import Estimate
+from readerstudy.analysis.small_sample import METHOD
 
 Floats = NDArray[np.float64]
 
@@ -81,7 +82,7 @@ def mixed_difference(generated: Floats, acquired: Floats, level: float, name: st
         return Estimate(label, math.nan, level=level, method="crossed logistic", n=count)
     fit = _difference_fit(both.tobytes(), len(both), first, level)
     effect = fit.coefficients["origin"]
-    open_ended = bool(effect.notes)  # separated: the interval is the profile's
+    open_ended = effect.details["open"]  # separated: the interval is the profile's
     lower, upper = (effect.lower, effect.upper) if open_ended else effect.details["t_interval"]
     ratio, ratio_p = (effect.details[k] for k in ("likelihood_ratio", "likelihood_ratio_p"))
     there, here = fit.probability([1, 1], level=level), fit.probability([1, 0], level=level)
@@ -97,7 +98,7 @@ def mixed_difference(generated: Floats, acquired: Floats, level: float, name: st
         df=1.0 if open_ended else effect.details["t_df"],
         p_value=ratio_p if open_ended else effect.details["t_p"],
         method="crossed logistic (Laplace): reader, reader by origin, case; "
-        + ("likelihood-ratio test, profile interval" if open_ended else "t test and interval"),
+        + ("likelihood-ratio test, profile interval" if open_ended else METHOD),
         n=count,
         details={
             "likelihood_ratio": ratio,
@@ -108,7 +109,7 @@ def mixed_difference(generated: Floats, acquired: Floats, level: float, name: st
             "wald_p": effect.details["wald_p"],
             "standard_deviations": {key: e.estimate for key, e in fit.components.items()},
         },
-        notes=tuple(dict.fromkeys((*fit.notes, *effect.notes))),
+        notes=tuple(dict.fromkeys((*fit.notes, *(effect.notes if open_ended else ())))),
     )
 
 

@@ -34,15 +34,21 @@ def separated_direction(signed: Floats) -> Floats | None:
     return direction
 
 
-def opens(signed: Floats, k: int, sign: float) -> bool:
-    """Whether a separating direction moves coefficient ``k`` towards ``sign`` infinity.
+def opens(signed: Floats, contrast: Floats, sign: float) -> bool:
+    """Whether a separating direction moves ``contrast`` @ beta towards ``sign`` infinity.
 
     The profile likelihood never falls on that side: its limit is infinite without a search.
     """
-    cost = np.zeros(signed.shape[1])
-    cost[k] = -sign
-    answer = optimize.linprog(cost, A_ub=-signed, b_ub=np.zeros(len(signed)), bounds=(-1, 1))
+    answer = optimize.linprog(
+        -sign * contrast, A_ub=-signed, b_ub=np.zeros(len(signed)), bounds=(-1, 1)
+    )
     return answer.fun is not None and float(answer.fun) < -1e-7
+
+
+def open_ends(signed: Floats) -> tuple[tuple[bool, bool], ...]:
+    """For each coefficient whether it may go to minus and to plus infinity."""
+    unit = np.eye(signed.shape[1])
+    return tuple((opens(signed, one, -1.0), opens(signed, one, 1.0)) for one in unit)
 
 
 def completely(signed: Floats) -> bool:

@@ -218,8 +218,9 @@ def mixed_hits(rng):
     logit = logit + 0.7 * rng.normal(size=cases)[case]
     y = rng.random(len(x)) < special.expit(logit)
     fit = crossed_logistic(
-        y, reader, case, np.column_stack([np.ones(len(x)), x]), names=["intercept", "x"]
-    )
+        y, reader, case, np.column_stack([np.ones(len(x)), x]), names=["intercept", "x"],
+        interval="profile",
+    )  # fmt: skip
     out = {}
     for name, value in (("intercept", 0.3), ("x", 0.5)):
         e = fit.coefficients[name]

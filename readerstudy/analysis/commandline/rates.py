@@ -20,7 +20,7 @@ from readerstudy.analysis.commandline.answer import (
 from readerstudy.analysis.commandline.printing import Row
 from readerstudy.analysis.commandline.reading import TableFault, need, two_words, word
 from readerstudy.analysis.design import design_matrix
-from readerstudy.analysis.mixed import crossed_logistic
+from readerstudy.analysis.mixed import INTERVALS, crossed_logistic
 from readerstudy.analysis.realism import realism_rates
 from readerstudy.analysis.result import Estimate
 from readerstudy.analysis.tidy import name_rows, refuse_duplicates
@@ -265,7 +265,12 @@ def _mixed_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reader-by", metavar="COLUMN", help="also a reader-by-COLUMN random intercept"
     )
-    parser.add_argument("--interval", choices=("profile", "wald"), default="profile")
+    parser.add_argument(
+        "--interval",
+        choices=INTERVALS,
+        default="t",
+        help="t allows for few readers; profile and wald are those of lme4 (t)",
+    )
     parser.add_argument("--null", type=float, default=0.0, help="log odds tested against (0)")
 
 
@@ -356,7 +361,7 @@ COMMANDS = (
         "mixed",
         "crossed random-effects logistic regression",
         "Judgment ~ fixed effects with random readers and cases (Laplace, as lme4's glmer), with\n"
-        "likelihood-ratio tests, profile intervals and marginal probabilities.",
+        "t intervals that allow for few readers (or profile, Wald) and marginal probabilities.",
         (
             f"{PROGRAM} example judgments > judgments.csv",
             f"{PROGRAM} mixed judgments.csv --fixed origin --reader-by origin",
