@@ -366,7 +366,9 @@ def test_power_of_the_plan_and_of_the_simple_designs(capsys):
     )
     assert main(line.split()) == 0
     assert "goal: 'difference'" in capsys.readouterr().out
-    assert "needs --rate2" in fault(["power", "--goal", "kappa", "--effect", ".5"], capsys)
+    assert "needs --effect" in fault(["power", "--goal", "kappa"], capsys)
+    assert main("power --goal kappa --effect 0.2 --null 0 --rate 0.6 --readers 6".split()) == 0
+    assert "subjects needed" in capsys.readouterr().out
 
 
 def test_several_modalities_are_answered_one_by_one(capsys):
