@@ -367,7 +367,24 @@ def test_power_of_the_plan_and_of_the_simple_designs(capsys):
     assert main(line.split()) == 0
     assert "goal: 'difference'" in capsys.readouterr().out
     assert "needs --effect" in fault(["power", "--goal", "kappa"], capsys)
-    assert main("power --goal kappa --effect 0.2 --null 0 --rate 0.6 --readers 6".split()) == 0
+    assert (
+        main(
+            [
+                "power",
+                "--goal",
+                "kappa",
+                "--effect",
+                "0.2",
+                "--null",
+                "0",
+                "--rate",
+                "0.6",
+                "--readers",
+                "6",
+            ]
+        )
+        == 0
+    )
     assert "subjects needed" in capsys.readouterr().out
 
 
