@@ -20,6 +20,9 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 ROOT = Path(__file__).resolve().parents[1]
 FILMS = ROOT.parent / "shared" / "data" / "cxr"
 
+# Milliseconds that a busy machine may take for a page or a change on it: no promise is about them.
+PATIENCE = 60_000
+
 QUIET_FLAGS = [
     "--headless=new",
     "--no-sandbox",
@@ -51,8 +54,9 @@ def films() -> Path:
 
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as started:
         yield started
 
@@ -78,6 +82,7 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """A fresh browser profile that fails the test on any content-security violation."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB")
+    context.set_default_timeout(PATIENCE)
     violations: list[str] = []
     context.on(
         "console",
@@ -103,9 +108,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def page(context: BrowserContext) -> Page:
-    page = context.new_page()
-    page.set_default_timeout(15_000)
-    return page
+    return context.new_page()
 
 
 @pytest.fixture(autouse=True)

@@ -160,7 +160,7 @@ class PlannerForm(Bootstrapped):
     readers = forms.IntegerField(label="Readers", min_value=2, max_value=200)
     cases = forms.IntegerField(
         label="Cases",
-        min_value=10,
+        min_value=2,
         max_value=4000,
         help_text="Generated scans for a realism rate; both origins together for an AUC.",
     )

@@ -30,7 +30,6 @@ def signed_in(page: Page, live_server: Any, researcher: Any, client: Any) -> Pag
 
     client.force_login(researcher)
     cookie = client.cookies["sessionid"].value
-    page.set_default_timeout(60_000)  # the first page loads while torch does
     page.context.add_cookies([{"name": "sessionid", "value": cookie, "url": live_server.url}])
     return page
 
@@ -54,7 +53,7 @@ def test_from_a_checkpoint_file_to_scans_in_the_archive(
     # bring, look, accept
     page.get_by_label("Checkpoint").set_input_files(checkpoint)
     page.get_by_role("button", name="Upload").click()
-    expect(page.get_by_text("Do these look as they should?")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Do these look as they should?")).to_be_visible()
     expect(page.locator(".sample-grid img")).to_have_count(24)
     expect(page.get_by_label("Name")).to_have_value("Drawn 16")
     accessible(page)
@@ -64,7 +63,7 @@ def test_from_a_checkpoint_file_to_scans_in_the_archive(
     # make scans
     page.get_by_label("How many").fill("12")
     page.get_by_role("button", name="Make scans").click()
-    expect(page.get_by_text("12 new scans are in the archive.")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("12 new scans are in the archive.")).to_be_visible()
     expect(page.locator(".scan-grid figure")).to_have_count(12)
     accessible(page)
     page.get_by_role("link", name="See them in the archive").click()
@@ -84,7 +83,7 @@ def test_a_file_that_is_none_is_refused_on_the_page(
     page.goto(f"{live_server.url}/generators/bring/")
     page.get_by_label("Checkpoint").set_input_files(wrong)
     page.get_by_role("button", name="Upload").click()
-    expect(page.get_by_text("This file cannot become a generator.")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("This file cannot become a generator.")).to_be_visible()
     page.get_by_role("button", name="Remove the upload").click()
     expect(page.get_by_text("notes.pt was discarded.")).to_be_visible()
     assert not Generator.objects.exists()

@@ -92,7 +92,7 @@ def test_a_researcher_takes_a_study_from_the_first_page_to_closed(
     if study.awaits_signature:
         page.get_by_label("Reason").fill("test pictures")
         page.get_by_role("button", name="Sign and lock").click()
-    page.get_by_role("button", name="Open the study").click(timeout=20_000)
+    page.get_by_role("button", name="Open the study").click()
     expect(page.get_by_text("0 of 12 readings done")).to_be_visible()
 
     page.get_by_text("Close the study").click()

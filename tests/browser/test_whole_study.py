@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from readerstudy.imaging.models import Scan
 from tests.browser.journey import Reader, Researcher, sign_in
+from tests.conftest import PATIENCE
 from tests.factories import make_researcher, make_user
 
 TITLE = "Phantoms and paintings"
@@ -47,7 +48,7 @@ def alternating(number: int) -> tuple[str, ...]:
 
 def new_page(browser: Browser, live_server: Any, username: str) -> Page:
     page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(PATIENCE)
     sign_in(page, live_server.url, username, PASSWORD)
     return page
 
@@ -67,7 +68,7 @@ def test_one_study_goes_through_every_room(
     page.locator("input[name=count]").first.fill(str(CASES + 2))
     page.get_by_role("button", name="Make").first.click()
     page.wait_for_url("**/jobs/**")
-    expect(page.locator("main")).to_contain_text("Done", timeout=60_000)
+    expect(page.locator("main")).to_contain_text("Done")
     page.goto(f"{live_server.url}/archive/?origin=generated")
     expect(page.locator(".scan-grid figure, .scan-grid a").first).to_be_visible()
     assert Scan.objects.filter(origin="generated").count() == CASES + 2
