@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from synthesis.pggan.manifests import DataError as DataError
 from synthesis.pggan.manifests import read_manifest
@@ -293,6 +293,10 @@ def read_film(film: Film) -> np.ndarray:
         return pixels
     except DataError:
         raise
+    except UnidentifiedImageError as error:  # its own words name the buffer, not the file
+        raise DataError(
+            f"{film.name}: cannot be decoded (no image or DICOM file, by its content)"
+        ) from error
     except Exception as error:  # a decoder may raise anything on a damaged file
         raise DataError(f"{film.name}: cannot be decoded ({error})") from error
 

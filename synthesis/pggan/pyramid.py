@@ -99,7 +99,10 @@ class Pyramid:
         if about["refused"]:
             words.append(f"{len(about['refused'])} left out: {'; '.join(about['refused'][:3])}")
         if about["enlarged"]:
-            words.append(f"{about['enlarged']} are smaller than {self.resolution} pixels")
+            words.append(
+                f"{about['enlarged']} of the films read are smaller than {self.resolution} x "
+                f"{self.resolution} pixels and were enlarged"
+            )
         return "\n".join(words)
 
     def count(self, split: str = TRAIN) -> int:
@@ -290,7 +293,11 @@ def _fill(
             file.close()
     if not any(row["split"] == TRAIN for row in rows) or len(refused) > REFUSED_LIMIT * len(films):
         shown = "; ".join(refused[:5])
-        raise DataError(f"{len(refused)} of {len(films)} films cannot be read: {shown}")
+        raise DataError(
+            f"{len(refused)} of {len(films)} films cannot be read, and at most "
+            f"{REFUSED_LIMIT:.0%} are left out without asking: {shown}; mend or remove them, or "
+            "name the others in a manifest"
+        )
     for (split, size), file in raw.items():
         count = sum(row["split"] == split for row in rows)
         _as_npy(Path(file.name), (count, size, size), kind)

@@ -182,6 +182,20 @@ def test_levels_are_box_averages_of_the_level_above(folder, tmp_path):
     assert np.abs(low - expected).max() < 2 / 65535
 
 
+def test_films_that_cannot_be_read_are_named_with_the_rule_and_a_way_out(folder, tmp_path):
+    # given a text and an empty file with the names of films
+    (folder / "text.png").write_text("hello")
+    (folder / "empty.jpg").touch()
+    # when / then
+    with pytest.raises(DataError) as refused:
+        build(folder, tmp_path / "p", 16)
+    said = str(refused.value)
+    assert said.startswith("2 of 14 films cannot be read, and at most 5%")
+    assert "text.png: cannot be decoded (no image or DICOM file" in said
+    assert "BytesIO" not in said
+    assert said.endswith("mend or remove them, or name the others in a manifest")
+
+
 def test_same_films_open_the_same_pyramid_and_others_are_refused(folder, tmp_path):
     first = build(folder, tmp_path / "p", 16)
     assert build(folder, tmp_path / "p", 16).digest == first.digest
