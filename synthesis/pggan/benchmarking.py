@@ -15,7 +15,7 @@ from torch.utils.flop_counter import flop_registry
 from synthesis.pggan.distributed import Workers
 from synthesis.pggan.networks import Generator
 from synthesis.pggan.presets import TrainingConfig
-from synthesis.pggan.sampling import Sampler, latents
+from synthesis.pggan.sampling import Sampler, exact, latents
 from synthesis.pggan.step import Trainer
 
 
@@ -138,7 +138,8 @@ def bench(
         rate = stage.minibatch / spent
         # Measured anew at each size and the best kept: a shared machine's pace wanders.
         peak = max(peak, measured_peak(device, dtype, seconds=0.3))
-        peak_fp32 = max(peak_fp32, measured_peak(device, torch.float32, seconds=0.3))
+        with exact():  # as sampling computes
+            peak_fp32 = max(peak_fp32, measured_peak(device, torch.float32, seconds=0.3))
         yield Timing(
             "train", stage.resolution, stage.minibatch, rate, flops, rate * flops / peak,
             memory_mib(device),

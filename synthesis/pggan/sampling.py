@@ -2,12 +2,15 @@
 
 Image ``index`` of seed ``seed`` is the same image whatever the batch size, the number of images
 asked for, or the order they are asked in: its latent is drawn from a counter-based generator keyed
-by (seed, index), and on the CPU every image is computed by the same arithmetic.
+by (seed, index), and on the CPU every image is computed by the same arithmetic. On a GPU float32
+means float32: see ``exact``.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -26,6 +29,35 @@ CENTRE_LATENTS = 1024
 def latents(seed: int, indices: Iterable[int], size: int) -> Tensor:
     """Stacked latents, (N, size)."""
     return torch.from_numpy(np.stack([latent(seed, i, size) for i in indices]))
+
+
+_exact_lock = threading.Lock()
+_exact_depth = 0
+_tf32_before = (False, False)
+
+
+@contextmanager
+def exact() -> Iterator[None]:
+    """Keep float32 products and convolutions of a GPU in float32.
+
+    PyTorch lets cuDNN round a convolution's inputs to TF32's 10 bits, which moves a pixel by about
+    a thousandth: a seed would show another image than on a CPU. The settings are the process's,
+    not a thread's, so the first to enter notes them and the last to leave puts them back.
+    """
+    global _exact_depth, _tf32_before
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    with _exact_lock:
+        if _exact_depth == 0:
+            _tf32_before = cudnn.allow_tf32, matmul.allow_tf32
+            cudnn.allow_tf32 = matmul.allow_tf32 = False
+        _exact_depth += 1
+    try:
+        yield
+    finally:
+        with _exact_lock:
+            _exact_depth -= 1
+            if _exact_depth == 0:
+                cudnn.allow_tf32, matmul.allow_tf32 = _tf32_before
 
 
 class Sampler(nn.Module):
@@ -76,6 +108,7 @@ class Sampler(nn.Module):
         mean = x.float().square().mean(dim=1, keepdim=True)
         return x.mul_(torch.rsqrt(mean + self.config.norm_epsilon).to(x.dtype))
 
+    @exact()
     @torch.inference_mode()
     def features(self, latents: Tensor) -> Tensor:
         """latents (N, latent_size) -> the features at 4 x 4, (N, channels[0], 4, 4)"""
@@ -118,6 +151,7 @@ class Sampler(nn.Module):
         rows = torch.stack([group.argmax(dim=1) for group in groups], dim=1).tolist()
         return torch.cat([self.centre(tuple(row)) for row in rows])
 
+    @exact()
     @torch.inference_mode()
     def forward(self, latents: Tensor, truncation: float | None = None) -> Tensor:
         """latents (N, latent_size) -> raw images (N, image_channels, size, size)"""

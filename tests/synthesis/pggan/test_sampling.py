@@ -19,7 +19,7 @@ from synthesis.pggan.neighbours import NeighbourIndex
 from synthesis.pggan.networks import Generator
 from synthesis.pggan.presets import PRESETS, preset
 from synthesis.pggan.pyramid import HELD_OUT, from_array
-from synthesis.pggan.sampling import Sampler, latent, latents, sample, to_unit
+from synthesis.pggan.sampling import Sampler, exact, latent, latents, sample, to_unit
 from synthesis.pggan.schedule import Schedule, Stage, karras_v2, paper
 from tests.synthesis.pggan.conftest import blobs
 
@@ -53,6 +53,48 @@ def test_folded_weights_give_the_networks_images(variant):
         assert torch.allclose(Sampler(generator)(z), generator(z), atol=1e-3, rtol=1e-4)
         generator.fade = 0.3
         assert torch.allclose(Sampler(generator)(z), generator(z), atol=1e-3, rtol=1e-4)
+
+
+@pytest.fixture
+def tf32():
+    """A process that lets a GPU round to TF32, as PyTorch does with convolutions by default."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.allow_tf32, matmul.allow_tf32
+    cudnn.allow_tf32 = matmul.allow_tf32 = True
+    yield cudnn, matmul
+    cudnn.allow_tf32, matmul.allow_tf32 = before
+
+
+def test_sampling_keeps_float32_and_leaves_the_process_as_it_was(generator, tf32, monkeypatch):
+    cudnn, matmul = tf32  # given
+    # when images are sampled, whose convolutions tell what was allowed then
+    seen = []
+    for name in ("conv2d", "conv_transpose2d", "linear"):
+        plain = getattr(torch.nn.functional, name)
+
+        def watched(*args, plain=plain, **kwargs):
+            seen.append((cudnn.allow_tf32, matmul.allow_tf32))
+            return plain(*args, **kwargs)
+
+        monkeypatch.setattr(torch.nn.functional, name, watched)
+    images = sample(generator, 2, seed=1, truncation=0.5)
+    next(images)
+    # then none was allowed to, and between two images and after all of them the process may again
+    assert len(seen) > 10
+    assert set(seen) == {(False, False)}
+    assert (cudnn.allow_tf32, matmul.allow_tf32) == (True, True)
+    list(images)
+    with pytest.raises(ConfigError), exact(), exact():
+        raise ConfigError("within")
+    assert (cudnn.allow_tf32, matmul.allow_tf32) == (True, True)
+    # and where two overlap, as in two threads, it holds until the last is done
+    one, two = exact(), exact()
+    one.__enter__()
+    two.__enter__()
+    one.__exit__(None, None, None)
+    assert not cudnn.allow_tf32
+    two.__exit__(None, None, None)
+    assert cudnn.allow_tf32
 
 
 def test_an_image_depends_on_its_seed_and_index_alone(generator):
