@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 
 from synthesis.pggan import command_sample, command_tools, command_train
@@ -25,7 +26,13 @@ def run(arguments: list[str] | None = None) -> int:
         code: int = options.run(options)
         return code
     except (ValueError, RuntimeError, OSError) as error:
-        sys.stderr.write(f"synthesis.pggan: {error}\n")
+        words = str(error)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            words += (
+                ": the disk that is written to is full; make room or name a folder on another "
+                "disk, then give the same command again: what was finished is kept"
+            )
+        sys.stderr.write(f"synthesis.pggan: {words}\n")
         return 1
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from synthesis.pggan.config import ConfigError
+from synthesis.pggan.config import ConfigError, level_of
 from synthesis.pggan.presets import PRESETS, TrainingConfig, preset
 from synthesis.pggan.schedule import Schedule
 
@@ -101,6 +101,8 @@ def lengths(words: Iterable[str]) -> dict[int, tuple[float, float]]:
 def config_of(options: argparse.Namespace) -> TrainingConfig:
     """The preset with the command line's changes."""
     name = options.preset
+    if options.resolution is not None:
+        level_of(options.resolution)
     if name is None:
         name = {1024: "karras-v2", 32: "64", 16: "64", 8: "64", 4: "64", None: "64"}.get(
             options.resolution, str(options.resolution)
@@ -198,7 +200,9 @@ def run(options: argparse.Namespace) -> int:
     from synthesis.pggan import distributed
     from synthesis.pggan.training import Progress, train
 
-    if options.threads:
+    if options.threads is not None:
+        if options.threads < 1:
+            raise ConfigError(f"--threads {options.threads}: 1 or more expected")
         torch.set_num_threads(options.threads)
     config = config_of(options)
     workers, _ = distributed.join(config.device)

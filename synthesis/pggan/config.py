@@ -34,9 +34,14 @@ def reference_channels(
     ``min(base / 2^(log2(size) - 1), maximum)``: 512 512 512 512 256 128 64 32 16 at 1024.
 
     Raises:
-        ConfigError: when the resolution is no power of two of at least 4.
+        ConfigError: when the resolution is no power of two of at least 4, or a number is below 1.
     """
     levels = level_of(resolution)
+    if base < 1 or maximum < 1:
+        raise ConfigError(
+            f"channels: base {base}, maximum {maximum}; 1 or more expected, "
+            f"{REFERENCE_CHANNELS_BASE} and {REFERENCE_CHANNELS_MAX} in the reference"
+        )
     return tuple(max(1, min(base // 2 ** (level + 1), maximum)) for level in range(levels + 1))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -63,8 +64,16 @@ class Schedule:
                 )
         for stage in self.stages:
             level_of(stage.resolution)
-            if stage.minibatch < 1 or stage.learning_rate <= 0 or stage.tick_kimg <= 0:
-                raise ConfigError(f"schedule: {stage}: minibatch, rate and tick are above 0")
+            for what, value in (
+                ("minibatch", stage.minibatch),
+                ("learning rate", stage.learning_rate),
+                ("tick", stage.tick_kimg),
+            ):
+                if not (math.isfinite(value) and value > 0):
+                    raise ConfigError(
+                        f"schedule, {stage.resolution} x {stage.resolution}: {what} {value}; a "
+                        "number above 0 expected"
+                    )
             if stage.fade_kimg < 0 or stage.stable_kimg < 0 or not stage.images:
                 raise ConfigError(
                     f"schedule: {stage.resolution} x {stage.resolution} lasts no image; give it "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ import torch
 from safetensors.torch import load_file
 
 from synthesis.pggan import frechet
+from synthesis.pggan.__main__ import run
 from synthesis.pggan.checkpoints import CheckpointError, load_generator
 from synthesis.pggan.distributed import Workers
 from synthesis.pggan.films import DataError
@@ -512,3 +514,30 @@ def test_one_film_trains_without_a_distance_to_films(tmp_path):
     result = train(short_run(), alone, tmp_path / "run")
     assert result.finished
     assert "frechet" not in result.metrics
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (["--lr", "nan"], "learning rate nan; a number above 0"),
+        (["--minibatch", "0"], "minibatch 0; a number above 0"),
+        (["--resolution", "48"], "resolution 48: a power of two"),
+        (["--channels-max", "0"], "maximum 0; 1 or more"),
+        (["--threads", "-3"], "--threads -3: 1 or more"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named_with_what_is_allowed(tmp_path, capsys, wrong, words):
+    # given / when / then
+    assert run(["train", "--data", str(tmp_path), "--out", str(tmp_path / "r"), *wrong]) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_a_full_disk_is_named_with_a_way_out(tmp_path, capsys, monkeypatch):
+    # given a disk without room for the films
+    def full(*_args, **_kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("synthesis.pggan.pyramid.build", full)
+    # when / then
+    assert run(["train", "--data", str(tmp_path), "--out", str(tmp_path / "r")]) == 1
+    assert "disk that is written to is full; make room" in capsys.readouterr().err
