@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from readerstudy.imaging import blinding, frames
 from readerstudy.imaging.rendering import RenderingProtocol
@@ -354,20 +354,57 @@ def test_pixels_arrive_byte_for_byte(context: BrowserContext, page: Page, live_s
     assert not reading.errors
 
 
+LOSE = """() => {
+  const gl = readingRoom.viewer.canvas.getContext('webgl2');
+  window.loser = gl.getExtension('WEBGL_lose_context');
+  window.loser.loseContext();
+}"""
+
+
 def test_a_lost_context_takes_the_form_away_and_comes_back(
     context: BrowserContext, page: Page, live_server: Any
 ) -> None:
     room = make_room(cases=1, picture=ramp)
-    show(context, page, live_server, room, "webgl2")
+    reading = show(context, page, live_server, room, "webgl2")
     before = screen(page)
-    page.evaluate(
-        "() => { const gl = readingRoom.viewer.canvas.getContext('webgl2');"
-        " window.loser = gl.getExtension('WEBGL_lose_context'); window.loser.loseContext(); }"
-    )
+    page.evaluate(LOSE)
     page.wait_for_selector(".form:disabled", state="attached")
     page.evaluate("() => window.loser.restoreContext()")
     page.wait_for_selector(".form:not(:disabled)")
     assert np.array_equal(screen(page), before)
+    # in the middle of a drag, too, whose window is there afterwards
+    page.mouse.move(300, 300)
+    page.mouse.down()
+    page.mouse.move(340, 300)
+    page.evaluate(LOSE)
+    page.mouse.move(400, 320)
+    page.wait_for_selector(".form:disabled", state="attached")
+    page.mouse.move(420, 340)
+    page.mouse.up()
+    page.evaluate("() => window.loser.restoreContext()")
+    page.wait_for_selector(".form:not(:disabled)")
+    assert not np.array_equal(screen(page), before)
+    assert not reading.errors
+
+
+def test_a_case_that_meets_a_lost_context_is_shown_when_it_is_back(
+    context: BrowserContext, page: Page, live_server: Any
+) -> None:
+    # given a context that is lost in the moment in which the next case is asked for
+    room = make_room(cases=2, picture=ramp)
+    reading = show(context, page, live_server, room, "webgl2").press("r", "3", "d")
+    page.wait_for_function("() => readingRoom.viewer.loader.ready.size >= 2")
+    page.evaluate(LOSE)
+    page.evaluate("() => readingRoom.screen.show(readingRoom.waiting()[1])")
+    message = page.locator(".stage-message")
+    # then it is no failure of the case
+    expect(message).to_contain_text("The graphics card was reset")
+    assert page.locator(".form:disabled").count() == 1
+    # and it comes by itself
+    page.evaluate("() => window.loser.restoreContext()")
+    reading.shown(2)
+    expect(message).to_be_empty()
+    assert not reading.errors
 
 
 def test_two_hundred_images_with_flat_memory(

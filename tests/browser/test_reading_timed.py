@@ -120,6 +120,27 @@ def test_a_lost_context_brings_the_mask_back_and_not_the_image(
     expect(page.locator(".stage-message")).to_be_empty()
 
 
+def test_a_context_lost_during_the_showing_ends_in_the_mask(
+    context: BrowserContext, page: Page, live_server: Any
+) -> None:
+    room = timed(600)
+    sign_in(context, live_server, room)
+    reading = Reading(page, live_server, room.study, "?renderer=webgl2").open()
+    expect(page.get_by_role("heading", name="Ready?")).to_be_visible()
+    reading.press("Enter")
+    page.wait_for_function("() => readingRoom.viewer.shown().length > 0")
+    page.evaluate(
+        "() => { window.loser = readingRoom.viewer.canvas.getContext('webgl2')"
+        ".getExtension('WEBGL_lose_context'); window.loser.loseContext(); }"
+    )
+    page.wait_for_function("() => readingRoom.timing.exposureMs !== null")
+    page.evaluate("() => window.loser.restoreContext()")
+    reading.shown()
+    assert page.evaluate("readingRoom.viewer.current().length") == 0
+    expect(page.locator(".stage-message")).to_be_empty()
+    assert not reading.errors
+
+
 def test_a_mask_stands_between_the_cases_where_the_protocol_asks(
     context: BrowserContext, page: Page, live_server: Any
 ) -> None:

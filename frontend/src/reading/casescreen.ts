@@ -13,6 +13,8 @@ import type { Painted, Viewer } from "./viewer/viewer";
 /** Before it is said that a case is being loaded. */
 const SLOW_MS = 400;
 
+const RESET = "The graphics card was reset. The image comes back by itself.";
+
 interface Parts {
   viewer: Viewer;
   panel: Panel;
@@ -42,7 +44,7 @@ export class CaseScreen {
   private onScreen: string | null = null;
   private showing: Showing | null = null;
   /** While the drawing context is lost: the case that could be answered until then. */
-  private gone: { screen: string | null } | null = null;
+  private gone: { screen: string | null; again?: Item } | null = null;
 
   constructor(
     private parts: Parts,
@@ -168,6 +170,12 @@ export class CaseScreen {
 
   private failed(item: Item, error: unknown): void {
     this.clear();
+    if (this.parts.viewer.lost) {
+      // No failure of the case: it is shown when there is something to draw on again.
+      this.gone = { screen: null, again: item };
+      this.parts.message.say(RESET);
+      return;
+    }
     this.gone = null;
     const { status, network } = error as Partial<FrameError>;
     const retry = (): void => void this.show(item);
@@ -201,11 +209,12 @@ export class CaseScreen {
       this.onScreen = null;
       panel.setEnabled(false);
       this.timing.suspend();
-      message.say("The graphics card was reset. The image comes back by itself.");
+      message.say(RESET);
     } else if ((change === "repainted" || change === "remasked") && this.gone) {
-      const { screen } = this.gone;
+      const { screen, again } = this.gone;
       this.gone = null;
       message.say("");
+      if (again && this.item === again) return void this.show(again);
       // What stood there before: an image that was answered, or the mask of one that was shown.
       if (!screen || this.item?.id !== screen) return;
       this.mayBeAnswered(this.item);

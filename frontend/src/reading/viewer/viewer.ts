@@ -5,7 +5,7 @@ import { fit, type Frame, type Size, type View, type Window } from "./frame";
 import { type Tile, tiles } from "./layout";
 import { Loader } from "./loader";
 import { maskFrame, type Shade } from "./mask";
-import type { Renderer } from "./renderer";
+import type { Drawing, Renderer } from "./renderer";
 import { Surface, type Wanted } from "./surface";
 import { bounded, initial } from "./windowing";
 
@@ -89,6 +89,11 @@ export class Viewer implements ImageViewer {
     return this.renderer.kind;
   }
 
+  /** Whether the drawing context is lost just now. */
+  get lost(): boolean {
+    return !this.renderer.usable();
+  }
+
   get zoom(): Zoom {
     return this.camera.zoom;
   }
@@ -104,11 +109,7 @@ export class Viewer implements ImageViewer {
       this.emit("remasked");
       return;
     }
-    try {
-      this.drawNow();
-    } catch {
-      return;
-    }
+    this.drawNow();
     void this.confirm(this.turn).then((painted) => painted && this.emit("repainted"));
   }
 
@@ -183,13 +184,13 @@ export class Viewer implements ImageViewer {
     this.surface.overlay.hidden = true;
     if (shade === "blank") {
       this.frames = [];
-      this.surface.draw([]);
+      this.drawNow();
       return;
     }
     const mask = maskFrame(shade);
     this.arrange();
     const window = { centre: 127.5, width: 255, invert: false };
-    this.surface.draw(
+    this.drawNow(
       this.places.map((tile) => ({ frame: mask, tile, view: fit(sizeOf(mask), tile), window })),
     );
     this.renderer.forget(mask);
@@ -201,16 +202,20 @@ export class Viewer implements ImageViewer {
     return this.camera.view(sizeOf(this.frames[index]!), this.places[index]!);
   }
 
-  private drawNow(): void {
+  private drawings(): Drawing[] {
+    const { window } = this;
+    return this.frames.map((frame, i) => ({ frame, tile: this.places[i]!, view: this.viewOf(i), window }));
+  }
+
+  /** Draws, unless the drawing context is lost: then the view is drawn when it is back. */
+  private drawNow(drawings = this.drawings()): void {
     cancelAnimationFrame(this.pending);
     this.pending = 0;
-    const drawings = this.frames.map((frame, index) => ({
-      frame,
-      tile: this.places[index]!,
-      view: this.viewOf(index),
-      window: this.window,
-    }));
-    this.surface.draw(drawings);
+    try {
+      this.surface.draw(drawings);
+    } catch (error) {
+      if (this.renderer.usable()) throw error;
+    }
   }
 
   /** Draws before the next screen refresh, however often it is asked for until then. */
@@ -231,12 +236,8 @@ export class Viewer implements ImageViewer {
   private resized(): void {
     this.arrange();
     // A resized canvas is empty: draw at once, or a blank image would be on screen for a moment.
-    try {
-      if (this.frames.length) this.drawNow();
-      else this.blank(this.shade);
-    } catch {
-      // The context was lost meanwhile: drawn when it is back.
-    }
+    if (this.frames.length) this.drawNow();
+    else this.blank(this.shade);
     this.emit("resize");
     this.warm(this.loader.held());
   }
