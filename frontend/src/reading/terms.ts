@@ -61,7 +61,8 @@ export class TermPicker {
       placeholder: "Type to find", "aria-autocomplete": "list", "aria-expanded": "false",
       "aria-controls": listId,
       oninput: () => this.filter(),
-      onfocus: () => this.filter(),
+      onfocus: () => this.offer(),
+      onclick: () => this.filter(),
       onblur: () => setTimeout(() => this.shut(), 120),
       onkeydown: (event: KeyboardEvent) => this.key(event),
     });
@@ -134,6 +135,18 @@ export class TermPicker {
     return last && last.term !== this.config.none ? last : undefined;
   }
 
+  /** Whether a digit is wanted next, to say how sure the last finding is. */
+  private awaitsCertainty(): boolean {
+    const { certainty } = this.config;
+    return Boolean(certainty && certainty.high <= 10 && this.last()?.certainty === null);
+  }
+
+  /** Opens the list, but not over the digits that are asked for next. */
+  private offer(): void {
+    if (this.awaitsCertainty() && !this.input.value) this.shut();
+    else this.filter();
+  }
+
   private filter(): void {
     const typed = this.input.value.trim().toLowerCase();
     const last = this.last();
@@ -186,7 +199,7 @@ export class TermPicker {
     if (option.kind === "side") this.say({ laterality: option.value }, option.value);
     else this.toggle(option.value);
     this.input.value = "";
-    this.filter();
+    this.offer();
   }
 
   /** Adds something to the finding that was named last. */
@@ -213,6 +226,7 @@ export class TermPicker {
     // Enter, then, ends a word of Chinese, Japanese or Korean and takes nothing.
     if (event.isComposing) return;
     const moved = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (moved && this.options.hidden) this.filter();
     if (moved && this.found.length) {
       this.at = (this.at + moved + this.found.length) % this.found.length;
       this.point();
@@ -245,8 +259,7 @@ export class TermPicker {
 
   refresh(): void {
     const { none, certainty } = this.config;
-    const last = this.last();
-    this.input.placeholder = last && certainty && certainty.high <= 10 && last.certainty === null
+    this.input.placeholder = certainty && this.awaitsCertainty()
       ? `${certainty.low} to ${certainty.high}: ${certainty.title.toLowerCase()}` : "Type to find";
     this.none?.setAttribute("aria-pressed", String(this.said.some((each) => each.term === none)));
     const wanted = this.said.filter((each) => each.term !== none);
