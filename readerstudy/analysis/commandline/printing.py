@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 from readerstudy.analysis.result import Estimate, format_p
@@ -90,3 +90,7 @@ def _df(df: float | tuple[float, float] | None) -> str:
         return ""
     parts = df if isinstance(df, tuple) else (df,)
     return ", ".join("inf" if math.isinf(p) else f"{p:.4g}" for p in parts)
+
+
+def pair_name(key: tuple[Hashable, ...]) -> str:
+    return " - ".join(map(str, key))

@@ -11,6 +11,7 @@ from pathlib import Path
 from readerstudy.analysis.commandline import (
     detecting,
     examples,
+    localising,
     planning,
     rates,
     reporting,
@@ -26,6 +27,7 @@ COMMANDS: dict[str, Command] = {
         *rates.COMMANDS,
         *detecting.COMMANDS,
         *several_readers.COMMANDS,
+        *localising.COMMANDS,
         *planning.COMMANDS,
         *reporting.COMMANDS,
     )
