@@ -145,6 +145,8 @@ async function view(root) {
     });
   }
   root.querySelector("img")?.remove();
+  // Only now is there something that they act on.
+  for (const button of root.querySelectorAll("button")) button.disabled = false;
   canvas.hidden = false;
   draw();
 }
