@@ -113,9 +113,7 @@ def crossed(tally: Tally, repeats: int, quick: bool) -> None:
         design = np.column_stack([np.ones(len(table)), table["x"]])
 
         def fit(table: pd.DataFrame = table, design: np.ndarray = design) -> object:
-            return crossed_logistic(
-                table["y"], table["reader"], table["case"], design, interval="wald"
-            )
+            return crossed_logistic(table["y"], table["reader"], table["case"], design)
 
         peer = None if quick else in_r(GLMER, table)
         tally.line(f"  {readers} x {cases} = {len(table)} rows", best_of(repeats, fit), limit, peer)
@@ -123,14 +121,14 @@ def crossed(tally: Tally, repeats: int, quick: bool) -> None:
     tally.line(
         "  2000 rows with profile intervals of all four",
         best_of(1, lambda: crossed_logistic(table["y"], table["reader"], table["case"],
-                                            np.column_stack([np.ones(2000), table["x"]]))),
+                                            np.column_stack([np.ones(2000), table["x"]]),
+                                            interval="profile")),
     )  # fmt: skip
     for readers, cases in ((5, 500), (10, 500), (40, 500), (80, 500), (10, 4000), (10, 16000)):
         grown = judgments(readers, cases)
         tally.line(
             f"  growth: {readers} readers x {cases} cases",
-            best_of(1, lambda g=grown: crossed_logistic(g["y"], g["reader"], g["case"],
-                                                        interval="wald")),
+            best_of(1, lambda g=grown: crossed_logistic(g["y"], g["reader"], g["case"])),
         )  # fmt: skip
 
 
