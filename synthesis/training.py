@@ -203,7 +203,8 @@ def as_shown(scan: Scan) -> NDArray[np.uint8]:
 def _train(the_run: TrainingRun, folder: Path, config: Any, pyramid: Any, job: Running) -> int:
     """Train to the end. A request to stop, or a worker's shutdown, saves the state first; a lost
     lease saves nothing, as somebody else is writing there by now."""
-    from synthesis.pggan.training import Progress, train
+    from synthesis.pggan.progress import Progress
+    from synthesis.pggan.training import train
 
     ending: list[Exception] = []
 

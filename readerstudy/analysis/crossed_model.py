@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, optimize, special
 
+from readerstudy.analysis.crossed_rows import aggregate, codes_of
 from readerstudy.analysis.laplace import CrossedLaplace
 from readerstudy.analysis.separation import (
     completely,
@@ -91,9 +91,9 @@ class CrossedModel:
         self.notes: list[str] = []
         labelled: dict[str, ArrayLike | None] = {"reader": reader, "case": case}
         labelled.update(extra_factors or {})
-        codes = {name: _codes(v, name, len(y)) for name, v in labelled.items() if v is not None}
+        codes = {name: codes_of(v, name, len(y)) for name, v in labelled.items() if v is not None}
         self.levels = {name: int(c.max()) + 1 for name, c in codes.items()}
-        y, m, x, shift, codes = _aggregate(y, m, x, shift, codes)
+        y, m, x, shift, codes = aggregate(y, m, x, shift, codes)
         self.factors = self._usable(codes)
         arrays = [codes[name] for name in self.factors] or [np.zeros(len(y), dtype=np.int64)]
         sizes = sorted(int(c.max()) + 1 for c in arrays)
@@ -372,34 +372,3 @@ class CrossedModel:
             answer = np.zeros((size, size))
             answer[: self.p, : self.p] = np.linalg.pinv(inner)
             return answer
-
-
-def _codes(labels: ArrayLike, name: str, rows: int) -> NDArray[np.int64]:
-    series = pd.Series(np.asarray(labels).ravel())
-    if len(series) != rows:
-        raise ValueError(f"{name} has {len(series)} labels for {rows} outcomes")
-    missing = np.flatnonzero(series.isna())
-    if len(missing):
-        raise ValueError(f"{name} is missing at position {', '.join(map(str, missing[:8]))}")
-    return np.asarray(pd.factorize(series)[0], dtype=np.int64)
-
-
-def _aggregate(
-    y: Floats, m: Floats, x: Floats, shift: Floats, codes: dict[str, NDArray[np.int64]]
-) -> tuple[Floats, Floats, Floats, Floats, dict[str, NDArray[np.int64]]]:
-    """Rows alike in everything but the outcome become one; the likelihood is unchanged."""
-    key = np.column_stack([*codes.values(), x, shift]) if codes else np.column_stack([x, shift])
-    frame = pd.DataFrame(key)
-    group = np.asarray(frame.groupby(list(frame.columns), sort=False).ngroup())
-    size = int(group.max()) + 1
-    if size == len(y):
-        return y, m, x, shift, codes
-    first = np.full(size, len(y), dtype=np.int64)
-    np.minimum.at(first, group, np.arange(len(y)))
-    return (
-        np.bincount(group, weights=y).astype(float),
-        np.bincount(group, weights=m).astype(float),
-        x[first],
-        shift[first],
-        {name: c[first] for name, c in codes.items()},
-    )

@@ -198,7 +198,8 @@ def run(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from synthesis.pggan import distributed
-    from synthesis.pggan.training import Progress, train
+    from synthesis.pggan.progress import Progress
+    from synthesis.pggan.training import train
 
     if options.threads is not None:
         if options.threads < 1:

@@ -12,7 +12,6 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +24,7 @@ from synthesis.pggan.config import ConfigError, NetworkConfig
 from synthesis.pggan.networks import grown
 from synthesis.pggan.own_format import save_generator, write_atomically
 from synthesis.pggan.presets import TrainingConfig
+from synthesis.pggan.progress import Progress, TrainingResult
 from synthesis.pggan.pyramid import HELD_OUT, TRAIN, Order, Pyramid
 from synthesis.pggan.runlog import RunLog
 from synthesis.pggan.schedule import Phase
@@ -33,39 +33,6 @@ from synthesis.pggan.step import MIRROR, Trainer, stream
 from synthesis.pggan.ticks import Ticks
 from synthesis.pggan.watch import Diverged, check_finite, is_out_of_memory, memory_advice
 from synthesis.pggan.weights import CheckpointError
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run stands, as handed to ``on_progress``."""
-
-    kind: Literal["step", "tick"]
-    images: int
-    total_images: int
-    resolution: int
-    fade: float
-    minibatch: int
-    losses: dict[str, float]
-    images_per_second: float
-    seconds_left: float  # at the present pace by size, an estimate
-    elapsed: float  # seconds, earlier sittings counted
-    grid: Path | None = None  # newest sample grid, at ticks
-    metrics: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def fraction(self) -> float:
-        """Share of the images shown, 0 to 1."""
-        return self.images / self.total_images
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """How a run ended."""
-
-    finished: bool  # False when it was asked to stop; it can be resumed
-    images: int
-    generator: Path
-    metrics: dict[str, float]
 
 
 def train(

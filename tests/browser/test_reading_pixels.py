@@ -15,38 +15,20 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from readerstudy.imaging import blinding, frames
 from readerstudy.imaging.rendering import RenderingProtocol
 from tests.browser.reading_page import Reading, sign_in
+from tests.browser.screen_pixels import (
+    LOSE,
+    RESTORE,
+    at_one_to_one,
+    expected,
+    ramp,
+    screen,
+    the_ramp_is_exact,
+)
 from tests.reading.rooms import ReadingRoom, make_room
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 RENDERERS = ["canvas", "webgl2"]
-
-# The canvas as it is, read within the task that drew it (WebGL forgets its buffer afterwards).
-PIXELS = """() => {
-  const {viewer} = readingRoom;
-  viewer.drawNow();
-  const copy = document.createElement('canvas');
-  copy.width = viewer.canvas.width; copy.height = viewer.canvas.height;
-  const context = copy.getContext('2d', {willReadFrequently: true});
-  context.drawImage(viewer.canvas, 0, 0);
-  const {data} = context.getImageData(0, 0, copy.width, copy.height);
-  let text = '';
-  for (let i = 0; i < data.length; i += 4) {
-    if (data[i] !== data[i + 1] || data[i] !== data[i + 2]) return null;
-    text += String.fromCharCode(data[i]);
-  }
-  return [copy.width, copy.height, btoa(text)];
-}"""
-
-
-def screen(page: Page) -> NDArray[np.float64]:
-    """Grey levels on the canvas, rows x columns, 0..255."""
-    import base64
-
-    answer = page.evaluate(PIXELS)
-    assert answer is not None, "something on the canvas is not grey"
-    width, height, text = answer
-    return np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width).astype(float)
 
 
 def show(
@@ -56,37 +38,6 @@ def show(
     reading = Reading(page, live_server, room.study, f"?renderer={renderer}").open().shown(1)
     assert page.evaluate("() => readingRoom.viewer.kind") == renderer
     return reading
-
-
-def at_one_to_one(page: Page, size: int) -> NDArray[np.float64]:
-    page.evaluate("() => readingRoom.viewer.setZoom(1)")
-    view = page.evaluate("() => readingRoom.viewer.viewOf(0)")
-    assert view["scale"] == 1
-    whole = screen(page)
-    x, y = int(view["x"]), int(view["y"])
-    return whole[y : y + size, x : x + size]
-
-
-def expected(values: NDArray[Any], centre: float, width: float, invert: bool) -> NDArray[Any]:
-    """Linear window, computed independently: centre - width/2 black, centre + width/2 white."""
-    grey = np.clip((values - (centre - width / 2)) / width, 0, 1)
-    return 255 * (1 - grey if invert else grey)
-
-
-def ramp(number: int) -> NDArray[np.uint16]:
-    """Every value from 0 to 4095 in rows of 256."""
-    return np.tile(np.arange(4096, dtype=np.uint16).reshape(16, 256), (16, 1))
-
-
-WINDOWS = [
-    (2047.5, 4095, False),
-    (2047.5, 4095, True),
-    (1000, 256, False),
-    (1000, 255, True),
-    (3000, 16, False),
-    (5, 10, False),
-    (4090, 1, False),
-]
 
 
 def put(
@@ -110,14 +61,7 @@ def test_ramps_are_exact_to_one_grey_level(
     """Narrow and wide windows, both polarities, every bit depth, against numpy."""
     room = make_room(cases=1, picture=ramp)
     show(context, page, live_server, room, renderer)
-    for centre, width, invert in WINDOWS:
-        page.evaluate(
-            "([centre, width, invert]) => readingRoom.viewer.setWindow({centre, width, invert})",
-            [centre, width, invert],
-        )
-        seen = at_one_to_one(page, 256)
-        error = np.abs(seen - expected(ramp(1).astype(float), centre, width, invert))
-        assert error.max() <= 1, (centre, width, invert)
+    the_ramp_is_exact(page)
     for bits in (8, 10, 12, 16):
         most = (1 << bits) - 1
         values = np.linspace(0, most, 256 * 256).round().astype(np.uint16).reshape(256, 256)
@@ -354,13 +298,6 @@ def test_pixels_arrive_byte_for_byte(context: BrowserContext, page: Page, live_s
     assert not reading.errors
 
 
-LOSE = """() => {
-  const gl = readingRoom.viewer.canvas.getContext('webgl2');
-  window.loser = gl.getExtension('WEBGL_lose_context');
-  window.loser.loseContext();
-}"""
-
-
 def test_a_lost_context_takes_the_form_away_and_comes_back(
     context: BrowserContext, page: Page, live_server: Any
 ) -> None:
@@ -369,7 +306,7 @@ def test_a_lost_context_takes_the_form_away_and_comes_back(
     before = screen(page)
     page.evaluate(LOSE)
     page.wait_for_selector(".form:disabled", state="attached")
-    page.evaluate("() => window.loser.restoreContext()")
+    page.evaluate(RESTORE)
     page.wait_for_selector(".form:not(:disabled)")
     assert np.array_equal(screen(page), before)
     # in the middle of a drag, too, whose window is there afterwards
@@ -381,7 +318,7 @@ def test_a_lost_context_takes_the_form_away_and_comes_back(
     page.wait_for_selector(".form:disabled", state="attached")
     page.mouse.move(420, 340)
     page.mouse.up()
-    page.evaluate("() => window.loser.restoreContext()")
+    page.evaluate(RESTORE)
     page.wait_for_selector(".form:not(:disabled)")
     assert not np.array_equal(screen(page), before)
     assert not reading.errors
@@ -401,7 +338,7 @@ def test_a_case_that_meets_a_lost_context_is_shown_when_it_is_back(
     expect(message).to_contain_text("The graphics card was reset")
     assert page.locator(".form:disabled").count() == 1
     # and it comes by itself
-    page.evaluate("() => window.loser.restoreContext()")
+    page.evaluate(RESTORE)
     reading.shown(2)
     expect(message).to_be_empty()
     assert not reading.errors

@@ -9,6 +9,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from readerstudy.studies.protocol import Exposure, Phase
 from tests.browser.reading_page import Reading, sign_in
+from tests.browser.screen_pixels import LOSE, RESTORE
 from tests.reading.rooms import ReadingRoom, make_room
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -109,12 +110,9 @@ def test_a_lost_context_brings_the_mask_back_and_not_the_image(
     reading = Reading(page, live_server, room.study, "?renderer=webgl2").open()
     expect(page.get_by_role("heading", name="Ready?")).to_be_visible()
     reading.press("Enter").shown()
-    page.evaluate(
-        "() => { window.loser = readingRoom.viewer.canvas.getContext('webgl2')"
-        ".getExtension('WEBGL_lose_context'); window.loser.loseContext(); }"
-    )
+    page.evaluate(LOSE)
     page.wait_for_selector(".form:disabled", state="attached")
-    page.evaluate("() => window.loser.restoreContext()")
+    page.evaluate(RESTORE)
     reading.shown()
     assert page.evaluate("readingRoom.viewer.current().length") == 0
     expect(page.locator(".stage-message")).to_be_empty()
@@ -129,12 +127,9 @@ def test_a_context_lost_during_the_showing_ends_in_the_mask(
     expect(page.get_by_role("heading", name="Ready?")).to_be_visible()
     reading.press("Enter")
     page.wait_for_function("() => readingRoom.viewer.shown().length > 0")
-    page.evaluate(
-        "() => { window.loser = readingRoom.viewer.canvas.getContext('webgl2')"
-        ".getExtension('WEBGL_lose_context'); window.loser.loseContext(); }"
-    )
+    page.evaluate(LOSE)
     page.wait_for_function("() => readingRoom.timing.exposureMs !== null")
-    page.evaluate("() => window.loser.restoreContext()")
+    page.evaluate(RESTORE)
     reading.shown()
     assert page.evaluate("readingRoom.viewer.current().length") == 0
     expect(page.locator(".stage-message")).to_be_empty()
