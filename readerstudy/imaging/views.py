@@ -65,11 +65,17 @@ def scan_page(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 
 
 def _said(values: dict[str, Any]) -> list[tuple[str, str]]:
-    """JSON values in words."""
-    return [
-        (name, ", ".join(map(str, value)) if isinstance(value, list) else str(value))
-        for name, value in values.items()
-    ]
+    """JSON values in words, level by level; what is empty says nothing and is left out."""
+    said = []
+    for name, value in values.items():
+        words = name.replace("_", " ")
+        if isinstance(value, dict):
+            said += [(f"{words}: {inner}", text) for inner, text in _said(value)]
+        elif value not in (None, "", []):
+            said.append(
+                (words, ", ".join(map(str, value)) if isinstance(value, list) else str(value))
+            )
+    return said
 
 
 @researchers_only

@@ -85,6 +85,13 @@ export class QuestionFields {
           (Array.isArray(value) && value.length === 0);
         return question.required && empty;
       })
-      .map((question) => question.text);
+      .map((question) => question.text + bounds(question));
   }
+}
+
+/** The rule that a number keeps, in words. */
+function bounds({ kind, minimum, maximum }: Question): string {
+  if (kind !== "number" || (minimum === null && maximum === null)) return "";
+  if (minimum === null) return ` (at most ${maximum})`;
+  return maximum === null ? ` (at least ${minimum})` : ` (${minimum} to ${maximum})`;
 }
